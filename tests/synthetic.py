@@ -1,0 +1,45 @@
+"""Small series and runs for tests of the computing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainhealth.history import Column, History, RunRecord
+from trainhealth.run import Run
+from trainhealth.series import Series
+from trainhealth.thresholds import Thresholds, load
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def series(values: Sequence[float], steps: Sequence[float] | None = None, name: str = "kl") -> Series:
+    at = np.arange(len(values), dtype=np.float64) if steps is None else np.asarray(steps, dtype=np.float64)
+    first, last = (float(at.min()), float(at.max())) if len(at) else (0.0, 0.0)
+    return Series(name, name, at, np.asarray(values, dtype=np.float64), first, last)
+
+
+def column(values: Sequence[float], rows: Sequence[int] | None = None) -> Column:
+    at = range(len(values)) if rows is None else rows
+    return Column(np.asarray(at, dtype=np.uint32), np.asarray(values, dtype=np.float64))
+
+
+def run(columns: Mapping[str, Column], thresholds: Thresholds | None = None, **record: Any) -> Run:
+    length = 1 + max((int(c.rows[-1]) for c in columns.values() if len(c.rows)), default=-1)
+    segments = record.pop("segments", (0,))
+    history = History(length, columns, {key: len(c.rows) for key, c in columns.items()}, segments)
+    return Run("demo", RunRecord("demo", history, "a test", **record), thresholds or load(ROOT / "thresholds.yaml"))
+
+
+def ar1(length: int, phi: float, seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """An AR(1) series with mean 0 and variance 1, from its stationary distribution."""
+    random = np.random.default_rng(seed)
+    noise = random.normal(size=length) * np.sqrt(1 - phi**2)
+    values = np.empty(length)
+    values[0] = random.normal()
+    for at in range(1, length):
+        values[at] = phi * values[at - 1] + noise[at]
+    return values

@@ -1,0 +1,128 @@
+"""The JSON Schema for editors."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+import trainhealth.thresholds
+from trainhealth.limits import parse_limit
+from trainhealth.thresholds.document import parse
+from trainhealth.thresholds.form import json_schema
+from trainhealth.thresholds.origin import Origin
+
+SHIPPED = Path(trainhealth.thresholds.__file__).with_name("schema.json")
+REPOSITORY = Path(trainhealth.thresholds.__file__).parents[2]
+
+
+VALIDATOR = Draft202012Validator(json.loads(SHIPPED.read_text()))
+
+
+def as_json(text: str) -> Any:
+    """The document as an editor sees it: by YAML 1.2, where `off` is a word and a date is text."""
+    node = parse(text, lambda line: Origin("t.yaml", line))
+    assert node is not None
+    return json.loads(json.dumps(node.plain()))
+
+
+def accepts(text: str) -> bool:
+    return VALIDATOR.is_valid(as_json(text))
+
+
+def test_the_shipped_schema_is_the_one_the_command_prints() -> None:
+    command = [sys.executable, "-m", "trainhealth.thresholds"]
+    printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    assert SHIPPED.read_text() == printed
+
+
+def test_it_is_a_valid_schema_of_the_stated_draft() -> None:
+    schema = json_schema()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(schema)
+
+
+GOOD = """\
+schema: 1
+extends: [default]
+metrics: {kl: {any_of: [kl/mean, {key: x, scale: 0.01}], default_value: 0.0, unless: {kl_beta: 0}, unit: nats}}
+config: {kl_beta: [beta], steps: max_steps}
+agents: {rating: ["elo/{agent}"], sigma: {key: s, scale: 40}, base: b, checkpoints: "*v{step}", not_agents: []}
+events: {required: true, duration: {any_of: [duration_s, {field: ms, scale: 0.001}]}}
+windows: {tail: {last_steps: 50, min_points: 30, skip_steps: 0}, early: {first_steps: null}}
+defaults: {window: tail, missing: fail, required: false}
+criteria:
+  stability.kl_level: {warn: "> 0.1", fail: ["> 0.2", "> 3x"], window: tail, action: a, source: s, missing: fail}
+  integrity.state: {warn: null, fail: [crashed, failed]}
+  custom.value_loss: {metric: critic/vf_loss, statistic: p95, fail: "< -5%"}
+profiles: {smoke: {windows: {tail: {last_steps: 10}}, off: ["learning.*"]}}
+off: performance.*
+waivers: [{criterion: a.b, run: "r*", until: 2026-12-31, reason: x}]
+"""
+
+
+def test_it_accepts_a_good_file() -> None:
+    assert accepts(GOOD)
+
+
+def test_it_accepts_the_default_thresholds() -> None:
+    default = as_json((REPOSITORY / "thresholds.yaml").read_text())
+    assert [error.message for error in VALIDATOR.iter_errors(default)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "criteria: {}",
+        "schema: 2",
+        "schema: 1\nwindos: {}",
+        "schema: 1\nwindows: {tail: {last_steps: fifty}}",
+        "schema: 1\nwindows: {tail: {last_steps: 0}}",
+        "schema: 1\nwindows: {tail: {skip_steps: -1}}",
+        "schema: 1\nwindows: {tail: {steps: 3}}",
+        "schema: 1\nwindows: [tail]",
+        "schema: 1\nmetrics: {kl: {any_of: []}}",
+        "schema: 1\nmetrics: {kl: {any_of: [{kye: a}]}}",
+        "schema: 1\nmetrics: {kl: {any_of: [{key: a, scale: 0}]}}",
+        "schema: 1\nmetrics: {kl: {any_of: [a], unless: {b: [1]}}}",
+        "schema: 1\nevents: {required: 1}",
+        "schema: 1\nevents: {x: {fields: [a]}}",
+        "schema: 1\ndefaults: {missing: pass}",
+        "schema: 1\ncriteria: {kl: {fail: '> 1'}}",
+        "schema: 1\ncriteria: {a.b: {fail: 0.2}}",
+        "schema: 1\ncriteria: {a.b: {fail: '>= 2'}}",
+        "schema: 1\ncriteria: {a.b: {fail: ['> 2', 'Crashed']}}",
+        "schema: 1\ncriteria: {a.b: {fail: '> 1', required: 'yes'}}",
+        "schema: 1\ncriteria: {custom.x: {metric: a, statistic: medain, fail: '> 1'}}",
+        "schema: 1\nwaivers: [{until: 2026-12-31, reason: x}]",
+        "schema: 1\nwaivers: [{criterion: a.b, reason: x}]",
+        "schema: 1\nwaivers: [{criterion: a.b, until: 2026-12-31}]",
+        "schema: 1\nprofiles: {smoke: {extends: x}}",
+        "schema: 1\nprofiles: {smoke: }",
+    ],
+)
+def test_it_rejects_a_bad_file(text: str) -> None:
+    assert not accepts(text)
+
+
+LIMITS = st.one_of(st.text(max_size=6), st.text("<>0123456789.eE+-%x ab_", max_size=8))
+
+
+LIMIT = Draft202012Validator({"$ref": "#/$defs/CriterionForm/properties/fail", "$defs": json_schema()["$defs"]})
+
+
+@given(LIMITS)
+def test_it_takes_a_limit_for_one_where_the_reader_does(text: str) -> None:
+    try:
+        parse_limit(text, "")
+    except ValueError:
+        assert not LIMIT.is_valid(text)
+    else:
+        assert LIMIT.is_valid(text)

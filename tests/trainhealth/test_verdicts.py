@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import itertools
+import math
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainhealth.errors import DataError, ThresholdsError
+from trainhealth.judge import Judge
+from trainhealth.limits import parse_limit
+from trainhealth.measurement import Measurement
+from trainhealth.thresholds import Criterion, Waiver, Window
+from trainhealth.verdicts import (
+    Absent,
+    Inconclusive,
+    Judgement,
+    NotApplicable,
+    RunSummary,
+    Verdict,
+    exit_status,
+    judge_run,
+)
+
+SUMMARY = RunSummary(run="demo")
+
+
+def criterion(warn: str = "", fail: str = "", **fields: Any) -> Criterion:
+    given = {
+        "id": "stability.kl_level",
+        "warn": tuple(parse_limit(text, "here:1") for text in warn.split(" | ") if text),
+        "fail": tuple(parse_limit(text, "here:2") for text in fail.split(" | ") if text),
+        "window": Window("tail", last_steps=50),
+        "action": "act",
+        "source": "",
+        "required": True,
+        "missing": "inconclusive",
+        "metric": None,
+        "statistic": None,
+        "origin": "here:1",
+    }
+    return Criterion(**{**given, **fields})
+
+
+def verdict(measurement: Measurement, warn: str = "", fail: str = "") -> Verdict:
+    return Judge(criterion(warn, fail), "demo").measured(measurement).verdict
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.05, "PASS"), (0.1, "PASS"), (0.11, "WARN"), (0.2, "WARN"), (0.21, "FAIL"), (math.nan, "FAIL"), (math.inf, "FAIL"),
+     (-math.inf, "PASS")],
+)  # fmt: skip
+def test_upper_limits(value: float, expected: str) -> None:
+    assert verdict(Measurement(value), "> 0.1", "> 0.2") == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.96, "PASS"), (0.94, "FAIL"), (math.nan, "FAIL")])
+def test_percent_of_a_fraction(value: float, expected: str) -> None:
+    assert verdict(Measurement(value, unit="fraction"), fail="< 95%") == expected
+
+
+def test_multiples_and_changes_need_a_reference() -> None:
+    grown = Measurement(34.5, reference=3.7)
+    assert verdict(grown, "> 3x", "> 50 | > 10x") == "WARN"
+    assert verdict(Measurement(60.0, reference=30.0), "> 3x", "> 50 | > 10x") == "FAIL"
+    assert verdict(Measurement(40.0, reference=3.7), "> 3x", "> 50 | > 10x") == "FAIL"
+    assert verdict(Measurement(8.0, reference=14.0), fail="< -35%") == "FAIL"
+    assert verdict(Measurement(1.0, reference=0.0), fail="> 3x") == "FAIL"
+    with pytest.raises(ThresholdsError, match=r"here:1: stability.kl_level: there is nothing for a 'x' limit"):
+        verdict(Measurement(1.0), fail="> 3x")
+    with pytest.raises(ThresholdsError, match="is a state"):
+        verdict(Measurement("crashed"), fail="> 3")
+
+
+def test_states() -> None:
+    assert verdict(Measurement("finished"), "running", "crashed | failed") == "PASS"
+    assert verdict(Measurement("running"), "running", "crashed | failed") == "WARN"
+    assert verdict(Measurement("failed"), "running", "crashed | failed") == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"), [((0.1, 0.9), "PASS"), ((-0.1, 0.9), "INCONCLUSIVE"), ((-0.9, -0.1), "FAIL")]
+)
+def test_a_limit_inside_the_interval_is_undecided(interval: tuple[float, float], expected: str) -> None:
+    assert verdict(Measurement(sum(interval) / 2, interval=interval), fail="< 0") == expected
+
+
+def test_a_non_finite_point_rules_out_a_pass_but_not_a_failure() -> None:
+    assert verdict(Measurement(0.05, points=50, non_finite=1), "> 0.1", "> 0.2") == "INCONCLUSIVE"
+    assert verdict(Measurement(0.15, points=50, non_finite=1), "> 0.1", "> 0.2") == "INCONCLUSIVE"
+    assert verdict(Measurement(0.3, points=50, non_finite=1), "> 0.1", "> 0.2") == "FAIL"
+
+
+def test_a_waiver_covers_failures_only() -> None:
+    waiver = Waiver("stability.*", "*", date(2026, 12, 31), "beta = 0 on purpose", "here:9")
+    judge = Judge(criterion(fail="> 1"), "demo", waiver)
+    waived = judge.measured(Measurement(2.0))
+    assert waived.verdict == "WAIVED"
+    assert waived.waiver == "waived until 2026-12-31: beta = 0 on purpose (here:9)"
+    assert judge.measured(Measurement(0.0)).verdict == "PASS"
+    assert judge.undecided(Inconclusive("no data")).verdict == "INCONCLUSIVE"
+    assert judge.undecided(DataError("damaged")).verdict == "ERROR"
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [("inconclusive", "INCONCLUSIVE"), ("fail", "FAIL"), ("not_applicable", "NOT_APPLICABLE")],
+)
+def test_what_a_missing_metric_means_is_the_files_to_say(missing: str, expected: str) -> None:
+    judge = Judge(criterion(fail="> 1", missing=missing), "demo")
+    assert judge.undecided(Absent("kl is not logged")).verdict == expected
+    assert judge.undecided(Inconclusive("too few points")).verdict == "INCONCLUSIVE"
+    assert judge.undecided(NotApplicable("beta = 0")).verdict == "NOT_APPLICABLE"
+
+
+def test_a_check_judges_once() -> None:
+    judge = Judge(criterion(fail="> 1"), "demo")
+    judge.judge(Measurement(0.0))
+    with pytest.raises(RuntimeError, match="judged twice"):
+        judge.judge(Measurement(0.0))
+
+
+def said(verdict: str, id_: str = "learning.reward_trend", *, required: bool = True) -> Judgement:
+    return Judgement(run="demo", criterion=id_, verdict=Verdict(verdict), reason="", required=required)
+
+
+def test_the_worst_judgement_is_the_gate() -> None:
+    order = ["NOT_APPLICABLE", "PASS", "WAIVED", "WARN", "INCONCLUSIVE", "ERROR", "FAIL"]
+    for better, worse in itertools.combinations(order[3:], 2):
+        assert judge_run(SUMMARY, [said(better, "learning.a"), said(worse, "stability.b")]).verdict == worse
+    assert judge_run(SUMMARY, [said("WAIVED")]).verdict == "PASS"
+
+
+@given(st.lists(st.sampled_from(["NOT_APPLICABLE", "INCONCLUSIVE"]), max_size=8), st.booleans())
+def test_nothing_evaluated_is_never_a_pass(verdicts: list[str], required: bool) -> None:
+    runs = [judge_run(SUMMARY, [said(one, required=required) for one in verdicts])]
+    assert runs[0].verdict == "INCONCLUSIVE"
+    assert exit_status(runs) == 10
+    assert exit_status([]) == 10
+
+
+def test_without_a_learning_criterion_a_run_is_undecided() -> None:
+    judgements = [said("PASS", "stability.kl_level"), said("NOT_APPLICABLE", "learning.elo_gap")]
+    assert judge_run(SUMMARY, judgements).verdict == "INCONCLUSIVE"
+    assert "no learning criterion" in judge_run(SUMMARY, judgements).reason
+    off = SUMMARY.model_copy(update={"learning_off": True})
+    assert judge_run(off, judgements).verdict == "PASS"
+
+
+def test_an_optional_criterion_does_not_block_but_its_failure_does() -> None:
+    passing = said("PASS")
+    optional = said("INCONCLUSIVE", "stability.kl_level", required=False)
+    assert judge_run(SUMMARY, [passing, optional]).verdict == "PASS"
+    assert judge_run(SUMMARY, [passing, said("FAIL", "stability.x", required=False)]).verdict == "FAIL"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "status", "strict"),
+    [(["PASS"], 0, 0), (["PASS", "WARN"], 0, 1), (["PASS", "FAIL"], 1, 1), (["PASS", "INCONCLUSIVE"], 10, 10),
+     (["PASS", "ERROR"], 11, 11), (["FAIL", "ERROR"], 1, 1)],
+)  # fmt: skip
+def test_exit_status(verdicts: list[str], status: int, strict: int) -> None:
+    runs = [judge_run(SUMMARY, [said(one)]) for one in verdicts]
+    assert exit_status(runs) == status
+    assert exit_status(runs, strict=True) == strict
+
+
+def test_a_judgement_survives_the_way_between_processes() -> None:
+    judge = Judge(criterion("> 0.1", "> 0.2"), "demo")
+    for value in (0.3, math.nan, math.inf):
+        judgement = judge.measured(Measurement(value, keys=("kl/mean",), table=({"agent": "x", "elo": math.nan},)))
+        again = Judgement.model_validate_json(judgement.model_dump_json())
+        assert again.model_dump_json() == judgement.model_dump_json()
+
+
+def test_the_message_says_everything() -> None:
+    found = Measurement(0.3, points=50, window="last 50 steps", keys=("kl/mean",))
+    message = Judge(criterion("> 0.1", "> 0.2"), "demo").measured(found).message
+    assert message == (
+        "stability.kl_level FAIL on demo: 0.3 is beyond the fail limit '> 0.2' (here:2)\n"
+        "  kl/mean: last 50 steps, 50 points\n  action: act"
+    )

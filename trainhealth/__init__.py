@@ -1,0 +1,1 @@
+"""Pure computing behind the training-health suite: thresholds, series, ratings, events, verdicts."""

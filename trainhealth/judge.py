@@ -1,0 +1,139 @@
+"""Holding a measurement against a criterion."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from trainhealth.errors import ThresholdsError, TrainhealthError
+from trainhealth.limits import Bound, Limit
+from trainhealth.measurement import Measurement
+from trainhealth.thresholds import Criterion, Waiver, Window
+from trainhealth.verdicts import Absent, Inconclusive, Judgement, NotApplicable, Verdict
+
+
+@dataclass(slots=True)
+class Judge:
+    """Says what a measurement means for one criterion on one run; what a check calls ``criterion``.
+
+    Attributes:
+        run: the run id as the user gave it.
+        waiver: the live waiver of this criterion on this run, if there is one.
+        judgement: the last word, once there is one.
+    """
+
+    criterion: Criterion
+    run: str
+    waiver: Waiver | None = None
+    judgement: Judgement | None = field(default=None, init=False)
+
+    @property
+    def window(self) -> Window:
+        """The window that thresholds.yaml sets for this criterion."""
+        return self.criterion.window
+
+    def judge(self, measurement: Measurement) -> None:
+        """Hold `measurement` against the limits; the verdict is kept in `judgement`. Once per check."""
+        if self.judgement is not None:
+            raise RuntimeError(f"{self.criterion.id} was judged twice in one check")
+        self.judgement = self.measured(measurement)
+
+    def measured(self, measurement: Measurement) -> Judgement:
+        """PASS, WARN, FAIL (or WAIVED), or INCONCLUSIVE where an interval or a non-finite point leaves it open.
+
+        Raises:
+            ThresholdsError: the limits are of a kind that this measurement cannot be held against.
+        """
+        try:
+            verdict, limit, doubt = self._decide(measurement)
+        except ValueError as error:
+            raise ThresholdsError(f"{self.criterion.origin}: {self.criterion.id}: {error}") from None
+        relation = {Verdict.FAIL: "beyond the fail limit", Verdict.WARN: "beyond the warn limit"}.get(verdict, "within")
+        if doubt:
+            relation = f"undecided against ({doubt})"
+        relative = reference = ""
+        if isinstance(limit, Bound) and limit.kind.value and measurement.reference is not None:
+            relative = f" = {measurement.in_kind(limit.kind.value):.4g}{limit.kind.value}"
+            shown = dataclasses.replace(measurement, value=measurement.reference)
+            reference = f" of {shown}, {measurement.reference_name}," if measurement.reference_name else f" of {shown}"
+        worst = measurement.trace.worst(limit.sign) if measurement.trace and isinstance(limit, Bound) else None
+        return self._judgement(
+            verdict,
+            f"{measurement}{relative}{reference} is {relation} '{limit}'",
+            value=measurement.value,
+            value_text=f"{measurement}{relative}{_interval(measurement)}",
+            limit=str(limit),
+            limit_origin=limit.origin,
+            keys=measurement.keys,
+            window=measurement.window,
+            points=measurement.points,
+            worst_at=worst[0] if worst else None,
+            worst_value=worst[1] if worst else None,
+            detail=measurement.detail,
+            table=tuple(dict(row) for row in measurement.table),
+        )
+
+    def _decide(self, measurement: Measurement) -> tuple[Verdict, Limit, str]:
+        """(verdict, the limit that decided, what leaves it open)."""
+        criterion = self.criterion
+        doubts: dict[Limit, str] = {}
+        for limit in criterion.fail:
+            ends = [limit.exceeded_by(end) for end in _ends(measurement)]
+            if all(ends):
+                return Verdict.FAIL, limit, ""
+            if any(ends):
+                doubts[limit] = "the limit lies inside the 95 % interval"
+        strictest = (*criterion.warn, *criterion.fail)[0]
+        if measurement.non_finite:
+            doubts[strictest] = f"{measurement.non_finite} of {measurement.points} points are NaN or infinite"
+        for limit, doubt in doubts.items():
+            return Verdict.INCONCLUSIVE, limit, doubt
+        for limit in criterion.warn:
+            if limit.exceeded_by(measurement):
+                return Verdict.WARN, limit, ""
+        return Verdict.PASS, strictest, ""
+
+    def undecided(self, error: Inconclusive | NotApplicable | TrainhealthError) -> Judgement:
+        """The judgement where there is nothing to measure, or measuring failed."""
+        match error:
+            case NotApplicable():
+                return self._judgement(Verdict.NOT_APPLICABLE, str(error))
+            case Absent():
+                return self._judgement(Verdict(self.criterion.missing.upper()), str(error))
+            case Inconclusive():
+                return self._judgement(Verdict.INCONCLUSIVE, str(error))
+            case _:
+                return self._judgement(Verdict.ERROR, str(error))
+
+    def _judgement(self, verdict: Verdict, reason: str, **found: object) -> Judgement:
+        if verdict is Verdict.FAIL and self.waiver is not None:
+            verdict = Verdict.WAIVED
+            found["waiver"] = f"waived until {self.waiver.until}: {self.waiver.reason} ({self.waiver.origin})"
+        return Judgement.model_validate(
+            {
+                "run": self.run,
+                "criterion": self.criterion.id,
+                "verdict": verdict,
+                "reason": reason,
+                "required": self.criterion.required,
+                "warn": tuple(map(str, self.criterion.warn)),
+                "fail": tuple(map(str, self.criterion.fail)),
+                "action": self.criterion.action if "value" in found and verdict is not Verdict.PASS else "",
+                "source": self.criterion.source,
+                **found,
+            }
+        )
+
+
+def _ends(measurement: Measurement) -> list[Measurement]:
+    """The measurement at both ends of its interval; itself where it has none."""
+    if measurement.interval is None:
+        return [measurement]
+    return [dataclasses.replace(measurement, value=end) for end in measurement.interval]
+
+
+def _interval(measurement: Measurement) -> str:
+    if measurement.interval is None:
+        return ""
+    low, high = (dataclasses.replace(measurement, value=end) for end in measurement.interval)
+    return f" [{low} … {high}]"

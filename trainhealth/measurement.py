@@ -1,0 +1,101 @@
+"""One measured quantity with the evidence behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """The points a value was computed from, so that a message can say where it is worst.
+
+    ``steps`` and ``values`` have the same length; ``axis`` names what the steps count.
+    """
+
+    steps: Floats
+    values: Floats
+    axis: str = "step"
+
+    def worst(self, sign: str) -> tuple[float, float] | None:
+        """(step, value) of the largest value for ``>``, the smallest for ``<``; a non-finite one first."""
+        if not len(self.values):
+            return None
+        bad = np.flatnonzero(~np.isfinite(self.values))
+        if len(bad):
+            at = int(bad[0])
+        else:
+            at = int(np.argmax(self.values) if sign == ">" else np.argmin(self.values))
+        return float(self.steps[at]), float(self.values[at])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """A value to be judged.
+
+    Attributes:
+        value: the number (or the word, for a state) that the limits are compared with.
+        unit: shown behind the number: ``s``, ``Elo``, ``/h``; ``fraction`` is shown in percent.
+        reference: what ``3x`` and ``-5%`` limits are relative to; None where there is nothing to compare with.
+        reference_name: what the reference is, e.g. ``its median over the first 20 steps``.
+        points: how many data points the value rests on.
+        window: which part of the run they come from, for people.
+        keys: the names of the metrics or events as the run logs them.
+        trace: the points, to find the worst step.
+        interval: 95 % interval of the value, in its unit, where one is known: a limit inside it leaves the verdict open.
+        non_finite: how many NaN or infinite points lie in the window; any of them rules out a pass.
+        detail: one more sentence for the message.
+        table: rows for reports, each a mapping of column to number or text.
+    """
+
+    value: float | str
+    unit: str = ""
+    reference: float | None = None
+    reference_name: str = ""
+    points: int = 1
+    window: str = ""
+    keys: tuple[str, ...] = ()
+    trace: Trace | None = None
+    interval: tuple[float, float] | None = None
+    non_finite: int = 0
+    detail: str = ""
+    table: tuple[Mapping[str, Any], ...] = field(default=())
+
+    def in_kind(self, kind: str) -> float:
+        """The value as a limit of `kind` (``""``, ``%`` or ``x``) sees it.
+
+        Raises:
+            ValueError: the value is a word, or has no reference to be a multiple of.
+        """
+        if isinstance(self.value, str):
+            raise ValueError(f"the measured value is a state ({self.value!r}), so its limits must be states too")
+        if kind == "":
+            return self.value
+        if kind == "%" and self.unit == "fraction":
+            return self.value * 100
+        if self.reference is None:
+            raise ValueError(f"there is nothing for a '{kind}' limit to be relative to; give a plain number")
+        if kind == "%":
+            return _ratio(self.value - self.reference, abs(self.reference)) * 100
+        return _ratio(self.value, self.reference)
+
+    def __str__(self) -> str:
+        if isinstance(self.value, str):
+            return self.value
+        if self.unit == "fraction":
+            return f"{self.value * 100:.4g}%"
+        return f"{self.value:.4g} {self.unit}".rstrip()
+
+
+def _ratio(value: float, reference: float) -> float:
+    """value / reference, where nothing over nothing is no change and something over nothing is infinite."""
+    if reference == 0:
+        return math.nan if math.isnan(value) else math.copysign(math.inf, value) if value else 0.0
+    return value / reference

@@ -1,0 +1,33 @@
+"""thresholds.yaml: what is acceptable of a run, checked, merged, every limit with its origin."""
+
+from trainhealth.thresholds.load import load
+from trainhealth.thresholds.models import (
+    AgentPatterns,
+    Alias,
+    Criterion,
+    EventFields,
+    FieldAlias,
+    MetricDefinition,
+    Missing,
+    OffPattern,
+    Thresholds,
+    Waiver,
+    Window,
+    is_custom,
+)
+
+__all__ = [
+    "AgentPatterns",
+    "Alias",
+    "Criterion",
+    "EventFields",
+    "FieldAlias",
+    "MetricDefinition",
+    "Missing",
+    "OffPattern",
+    "Thresholds",
+    "Waiver",
+    "Window",
+    "is_custom",
+    "load",
+]

@@ -1,0 +1,394 @@
+"""The form of thresholds.yaml: what may be written, and what is said of anything else.
+
+The models describe one layer (a file, a profile, a ``--set`` option), in which everything may be left to another
+layer; what the merged layers must add up to is the business of `load`. They also give the JSON Schema for editors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from trainhealth.errors import ThresholdsError
+from trainhealth.limits import parse_limit
+from trainhealth.thresholds.document import Node, found
+from trainhealth.thresholds.models import Missing
+from trainhealth.thresholds.origin import did_you_mean
+
+STATISTICS = ("median", "mean", "min", "max", "last", "first", "std", "count", "change", "slope")
+"""What a custom criterion may compute, besides the percentiles p01 to p99."""
+
+_PERCENTILE = r"p(?:0[1-9]|[1-9][0-9])"
+_CRITERION_ID = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
+_LIMIT = r"^(\s*[<>]\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*[%x]?\s*|[a-z][a-z_]*)$"
+
+T = TypeVar("T")
+
+
+class _OneOrMany:
+    """Accepts ``x`` for ``[x]``."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_listed, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        many = handler(schema)
+        return {"anyOf": [many["items"], many]}
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, tuple) else (value,)
+
+
+class _OrText:
+    """Accepts the text ``x`` for ``{<name>: x}``."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._spelt_out, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string", "pattern": r"\S"}, handler(schema)]}
+
+    def _spelt_out(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return value
+        if isinstance(value, str):
+            return {self.name: value}
+        raise ValueError(f"must be text, or a mapping with '{self.name}', found {found(value)}")
+
+
+def _limit(value: Any) -> Any:
+    parse_limit(value, origin="")
+    return value
+
+
+def _criterion_id(key: str) -> str:
+    if not re.fullmatch(_CRITERION_ID, key):
+        raise ValueError(f"'{key}' is not a criterion id; it must be an area and a name, such as stability.kl_level")
+    return key
+
+
+def _statistic(value: str) -> str:
+    if value not in STATISTICS and not re.fullmatch(_PERCENTILE, value):
+        known = ", ".join(STATISTICS)
+        raise ValueError(
+            f"there is no statistic '{value}'{did_you_mean(value, STATISTICS)} (known: {known}, p01 to p99)"
+        )
+    return value
+
+
+def _factor(value: float) -> float:
+    if value == 0:
+        raise ValueError("must not be 0, which would turn every value into 0")
+    return value
+
+
+def _day(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"must be a day that exists, found {value}") from None
+    return value
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, str | int | float | bool):
+        raise ValueError(f"must be text, a number, true or false, found {found(value)}")
+    return value
+
+
+Text = Annotated[str, Field(pattern=r"\S")]
+OneOrMany = Annotated[tuple[T, ...], _OneOrMany()]
+AtLeastOne = Annotated[tuple[T, ...], Field(min_length=1), _OneOrMany()]
+LimitText = Annotated[str, BeforeValidator(_limit), Field(json_schema_extra={"pattern": _LIMIT})]
+Factor = Annotated[float, AfterValidator(_factor), Field(json_schema_extra={"not": {"const": 0}})]
+Day = Annotated[date, BeforeValidator(_day)]
+Steps = Annotated[int, Field(ge=1)]
+ConfigValue = Annotated[
+    str | int | float | bool, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+Statistic = Annotated[
+    str,
+    AfterValidator(_statistic),
+    Field(json_schema_extra={"pattern": rf"^({'|'.join(STATISTICS)}|{_PERCENTILE})$"}),
+]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys_only(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and cls.model_config["extra"] == "forbid":
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            for key in value:
+                if key not in known:
+                    raise PydanticCustomError("unknown_key", "", {"key": key, "known": known})
+        return value
+
+
+class AliasForm(_Form):
+    """A metric as the run logs it, and what to multiply it with."""
+
+    key: Text
+    scale: Factor = 1.0
+
+
+class FieldAliasForm(_Form):
+    """A field of an event as the run logs it, and what to multiply it with."""
+
+    field: Text
+    scale: Factor = 1.0
+
+
+OrAlias = Annotated[AliasForm, _OrText("key")]
+OrFieldAlias = Annotated[FieldAliasForm, _OrText("field")]
+
+
+class MetricForm(_Form):
+    any_of: AtLeastOne[OrAlias] | None = None
+    """The metric is the first of these that the run has."""
+    default_value: float | None = None
+    """A run that only ever logs this value never measured the metric."""
+    unless: dict[str, ConfigValue] | None = None
+    """Names under `config:` and values; the metric is not applicable where the run's config has one of them."""
+    unit: Text | None = None
+
+
+class AgentsForm(_Form):
+    rating: AtLeastOne[OrAlias] | None = None
+    """Keys of the ratings, with {agent} where the name of the agent stands."""
+    sigma: OneOrMany[OrAlias] | None = None
+    """Keys of the ratings' standard deviations."""
+    base: Text | None = None
+    """The agent that training began with."""
+    references: OneOrMany[Text] | None = None
+    """Agents that do not train."""
+    checkpoints: OneOrMany[Text] | None = None
+    """Patterns of the names of saved checkpoints, with {step} where the step stands."""
+    not_agents: OneOrMany[Text] | None = None
+    """Patterns of names that fit `rating` but are no agents."""
+
+
+class EventFieldForm(_Form):
+    any_of: AtLeastOne[OrFieldAlias] | None = None
+    """The field is the first of these that the event has."""
+
+
+class EventsForm(_Form):
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, EventFieldForm] = Field(init=False)
+
+    required: bool | None = None
+    """Whether a run without events is inconclusive."""
+
+    @property
+    def fields_by_name(self) -> Mapping[str, EventFieldForm]:
+        return self.__pydantic_extra__
+
+
+class WindowForm(_Form):
+    skip_steps: Annotated[int, Field(ge=0)] | None = None
+    first_steps: Steps | None = None
+    last_steps: Steps | None = None
+    min_points: Steps | None = None
+    """Fewer points than this are inconclusive."""
+
+
+class DefaultsForm(_Form):
+    window: Text | None = None
+    missing: Missing | None = None
+    required: bool | None = None
+
+
+class CriterionForm(_Form):
+    warn: AtLeastOne[LimitText] | None = None
+    """Beyond this is a warning: '> 0.1', '< 95%', '> 3x', '< -5%', or a state such as crashed."""
+    fail: AtLeastOne[LimitText] | None = None
+    """Beyond this is a failure. It must be reached after `warn`."""
+    window: Text | None = None
+    """A name under `windows:`."""
+    action: Text | None = None
+    """What to do about a failure."""
+    source: Text | None = None
+    """Where the limits come from."""
+    required: bool | None = None
+    """false: being inconclusive does not block."""
+    missing: Missing | None = None
+    """The verdict where the run does not have the metric."""
+    metric: Text | None = None
+    """Of custom criteria: a name under `metrics:`, or a key as the run logs it."""
+    statistic: Statistic | None = None
+    """Of custom criteria: what is computed over the window."""
+
+
+class WaiverForm(_Form):
+    criterion: Text
+    """A criterion id, or a pattern of ids."""
+    run: Text = "*"
+    """A run, or a pattern of runs; left out, all runs."""
+    until: Day
+    """The last day of the waiver."""
+    reason: Text
+
+
+class Sections(_Form):
+    """What a file, a profile or an option may set."""
+
+    metrics: dict[Text, MetricForm] | None = None
+    """Canonical metrics, and what runs call them."""
+    config: dict[Text, AtLeastOne[Text]] | None = None
+    """Canonical names of config values, and what runs call them."""
+    agents: AgentsForm | None = None
+    events: EventsForm | None = None
+    """Fields of events, and what runs call them."""
+    windows: dict[Text, WindowForm] | None = None
+    """The parts of a run that criteria look at."""
+    defaults: DefaultsForm | None = None
+    """What criteria use that do not say otherwise."""
+    criteria: Annotated[
+        dict[Annotated[str, AfterValidator(_criterion_id)], CriterionForm] | None,
+        Field(json_schema_extra={"propertyNames": {"pattern": _CRITERION_ID}}),
+    ] = None
+    """What is acceptable, by criterion id."""
+    off: OneOrMany[Text] | None = None
+    """Criteria that are not judged: ids, or patterns of ids."""
+    waivers: tuple[WaiverForm, ...] | None = None
+    """Failures that are accepted for a time."""
+
+
+class FileForm(Sections):
+    """A thresholds.yaml of trainhealth."""
+
+    form_version: Annotated[Literal[1], Field(alias="schema")]
+    """The version of this form."""
+    extends: OneOrMany[Text] | None = None
+    """Files that this one builds upon, relative to it; `default` is the one shipped with trainhealth."""
+    profiles: dict[Text, Sections] | None = None
+    """Variants, chosen with --profile."""
+
+
+FormT = TypeVar("FormT", bound=_Form)
+
+
+def read_form(node: Node, form: type[FormT]) -> FormT:
+    """The node as a form.
+
+    Raises:
+        ThresholdsError: naming the first place, in the order of the file, that does not fit.
+    """
+    try:
+        return form.model_validate(node.plain())
+    except ValidationError as error:
+        problems = [_Problem(node, problem) for problem in error.errors(include_url=False)]
+        raise min(
+            problems, key=lambda problem: (problem.follows_from_another, problem.at.origin.line)
+        ).error() from None
+
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "date_type": "a date such as 2026-12-31",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "tuple_type": "a list",
+    "string_pattern_mismatch": "text that is not blank",
+}
+
+
+class _Problem:
+    """One of pydantic's errors, for people."""
+
+    def __init__(self, node: Node, problem: Mapping[str, Any]) -> None:
+        self.kind: str = problem["type"]
+        self.context: Mapping[str, Any] = problem.get("ctx", {})
+        self.input = problem["input"]
+        self.path: tuple[str | int, ...] = problem["loc"]
+        if self.path and self.path[-1] == "[key]":
+            self.path = self.path[:-1]
+        self.at = node.at((*self.path, self.context["key"]) if self.kind == "unknown_key" else self.path)
+        self.name = _dotted(self.path, node)
+
+    @property
+    def follows_from_another(self) -> bool:
+        """Whether pydantic calls a list too short only because an item of it is wrong."""
+        return self.kind == "too_short" and bool(self.input)
+
+    def error(self) -> ThresholdsError:
+        return self.at.origin.error(self._text())
+
+    def _text(self) -> str:
+        name = self.name
+        match self.kind:
+            case "unknown_key":
+                key, known = self.context["key"], self.context["known"]
+                place = f" in {name}" if name else ""
+                return f"unknown key '{key}'{place}{did_you_mean(key, known)} (known: {', '.join(known)})"
+            case "missing":
+                parent, _, key = name.rpartition(".")
+                return f"{parent} has no '{key}'"
+            case "value_error":
+                text = str(self.context["error"])
+                return f"{name} {text}" if text.startswith("must ") else f"{name}: {text}"
+            case "literal_error":
+                expected = self.context["expected"].replace("'", "")
+                near = did_you_mean(self.input, re.findall(r"\w+", expected)) if isinstance(self.input, str) else ""
+                return f"{name} must be {expected}, found {found(self.input)}{near}"
+            case "greater_than_equal":
+                return f"{name} must be at least {self.context['ge']}, found {found(self.input)}"
+            case "too_short":
+                return f"{name} must not be an empty list; leave it out, or write null to remove an inherited one"
+        expected = _EXPECTED.get(self.kind, "something else")
+        quotes = "; put it in quotes" if self.kind == "string_type" and isinstance(self.input, int | float) else ""
+        return f"{name} must be {expected}, found {found(self.input)}{quotes}"
+
+
+def _dotted(path: tuple[str | int, ...], node: Node) -> str:
+    """``profiles.smoke.off[0]``; an index where no list was written is left out."""
+    name = ""
+    for depth, key in enumerate(path):
+        if isinstance(key, str):
+            name += f".{key}"
+        elif isinstance(node.at(path[:depth]).value, tuple):
+            name += f"[{key}]"
+    return name.removeprefix(".")
+
+
+class _TerseSchema(GenerateJsonSchema):
+    """Without titles that only repeat the key."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the file, for editors."""
+    schema = FileForm.model_json_schema(by_alias=True, schema_generator=_TerseSchema)
+    return {"$schema": GenerateJsonSchema.schema_dialect} | schema

@@ -1,0 +1,217 @@
+"""What a thresholds file says, once its layers are merged and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from trainhealth.errors import ThresholdsError
+from trainhealth.limits import Limit
+from trainhealth.thresholds.origin import did_you_mean, nearest
+
+CUSTOM_AREA = "custom"
+"""Criteria of this area are judged by one check from what the file says, and need no check of their own."""
+
+Missing = Literal["inconclusive", "fail", "not_applicable"]
+"""The verdict of a criterion whose metric the run does not have."""
+
+
+def is_custom(criterion_id: str) -> bool:
+    return criterion_id.startswith(f"{CUSTOM_AREA}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A metric as a run logs it; its values are multiplied by ``scale``."""
+
+    key: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FieldAlias:
+    """A field of an event as a run logs it; its values are multiplied by ``scale``."""
+
+    field: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDefinition:
+    """A canonical metric: the first of ``aliases`` that the run has.
+
+    Attributes:
+        default_value: a run that only ever logs this value never measured the metric.
+        unless: config names and values; the metric is not applicable where the run's config has one of them.
+    """
+
+    name: str
+    aliases: tuple[Alias, ...]
+    default_value: float | None
+    unless: Mapping[str, str | int | float | bool]
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPatterns:
+    """How ratings of agents are logged: texts with ``{agent}`` and ``{step}``, and fnmatch patterns of names."""
+
+    rating: tuple[Alias, ...]
+    sigma: tuple[Alias, ...] = ()
+    base: str | None = None
+    references: tuple[str, ...] = ()
+    checkpoints: tuple[str, ...] = ()
+    not_agents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventFields:
+    """Canonical fields of events: each the first of its aliases that the event has."""
+
+    fields: Mapping[str, tuple[FieldAlias, ...]]
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a run that a criterion looks at, in training steps."""
+
+    name: str
+    skip_steps: int = 0
+    first_steps: int | None = None
+    last_steps: int | None = None
+    min_points: int = 1
+
+    def __str__(self) -> str:
+        after = f"after the first {self.skip_steps}" if self.skip_steps else ""
+        if self.first_steps is not None:
+            part = f"first {_steps(self.first_steps)}"
+        elif self.last_steps is not None:
+            part = f"last {_steps(self.last_steps)}"
+        else:
+            part = "steps" if after else "whole run"
+        return f"{part} {after}".rstrip()
+
+
+def _steps(count: int) -> str:
+    return f"{count} step" if count == 1 else f"{count} steps"
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """What is acceptable of one measurement. All its bounds point the same way.
+
+    Attributes:
+        missing: the verdict where the run does not have the metric.
+        metric: of custom criteria, a canonical metric or a key of the run.
+        statistic: of custom criteria, what is computed over the window.
+        origin: where the criterion was first written; its limits have origins of their own.
+    """
+
+    id: str
+    warn: tuple[Limit, ...]
+    fail: tuple[Limit, ...]
+    window: Window
+    action: str
+    source: str
+    required: bool
+    missing: Missing
+    metric: str | None
+    statistic: str | None
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class OffPattern:
+    """Criteria that are not judged."""
+
+    pattern: str
+    origin: str
+
+    def matches(self, criterion_id: str) -> bool:
+        return fnmatchcase(criterion_id, self.pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Failures that are accepted up to and including the day ``until``; criterion and run are fnmatch patterns."""
+
+    criterion: str
+    run: str
+    until: date
+    reason: str
+    origin: str
+
+    def covers(self, criterion_id: str, run_names: Iterable[str]) -> bool:
+        return fnmatchcase(criterion_id, self.criterion) and any(fnmatchcase(name, self.run) for name in run_names)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """A thresholds file with what it extends, its profile and the options of the command line.
+
+    ``files`` are those that were read, each after the ones it extends.
+    """
+
+    metrics: Mapping[str, MetricDefinition]
+    config: Mapping[str, tuple[str, ...]]
+    agents: AgentPatterns | None
+    events: EventFields
+    windows: Mapping[str, Window]
+    criteria: Mapping[str, Criterion]
+    off: tuple[OffPattern, ...]
+    waivers: tuple[Waiver, ...]
+    profile: str | None
+    files: tuple[Path, ...]
+
+    def is_off(self, criterion_id: str) -> OffPattern | None:
+        """The first pattern that switches the criterion off."""
+        return next((off for off in self.off if off.matches(criterion_id)), None)
+
+    def waiver_for(self, criterion_id: str, run_names: Collection[str]) -> Waiver | None:
+        """The first waiver for the criterion and for any of the names of a run."""
+        return next((waiver for waiver in self.waivers if waiver.covers(criterion_id, run_names)), None)
+
+    def match_checks(self, check_ids: Collection[str]) -> tuple[str, ...]:
+        """Hold the criteria against the checks there are; custom ones need none.
+
+        Returns:
+            Warnings: patterns of ``off`` and ``waivers`` that match no criterion.
+
+        Raises:
+            ThresholdsError: naming every check without a criterion and every criterion without a check.
+        """
+        judged = {check for check in check_ids if not is_custom(check)}
+        written = {criterion for criterion in self.criteria if not is_custom(criterion)}
+        problems = [self._without_check(name, judged) for name in self.criteria if name in written - judged]
+        problems += [self._without_criterion(name) for name in sorted(judged - written)]
+        if problems:
+            raise ThresholdsError(". ".join(problems))
+        return tuple(self._idle_patterns())
+
+    def _without_check(self, name: str, checks: Iterable[str]) -> str:
+        near = nearest(name, checks)
+        hint = f"the nearest is {near}" if near else "criteria without a check of their own are named custom.*"
+        return f"{self.criteria[name].origin}: there is no check for the criterion {name}; {hint}"
+
+    def _without_criterion(self, name: str) -> str:
+        text = f"{self.files[-1].name}: the check {name} has no entry under criteria"
+        near = nearest(name, self.criteria)
+        return f"{text}; the nearest is {near} ({self.criteria[near].origin})" if near else text
+
+    def _idle_patterns(self) -> Iterable[str]:
+        for off in self.off:
+            if not any(off.matches(criterion) for criterion in self.criteria):
+                yield _idle(off.origin, "off", off.pattern, self.criteria)
+        for waiver in self.waivers:
+            if not any(fnmatchcase(criterion, waiver.criterion) for criterion in self.criteria):
+                yield _idle(waiver.origin, "the waiver", waiver.criterion, self.criteria)
+
+
+def _idle(origin: str, what: str, pattern: str, criteria: Iterable[str]) -> str:
+    areas = {f"{criterion.partition('.')[0]}.*" for criterion in criteria}
+    return f"{origin}: {what} '{pattern}' matches no criterion{did_you_mean(pattern, [*criteria, *sorted(areas)])}"

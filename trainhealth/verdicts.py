@@ -1,0 +1,201 @@
+"""Verdicts, the judgement a check ends in, and the gate over many of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Verdict(StrEnum):
+    """What a check says, from best to worst for the gate.
+
+    FAIL is the worst: what was seen to be bad stays bad, whatever else could not be seen.
+    """
+
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+    PASS = "PASS"
+    WAIVED = "WAIVED"
+    WARN = "WARN"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    ERROR = "ERROR"
+    FAIL = "FAIL"
+
+    @property
+    def severity(self) -> int:
+        return list(Verdict).index(self)
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether a value was held against a limit."""
+        return self in (Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.WAIVED)
+
+
+class Inconclusive(Exception):
+    """Raised while measuring: the data does not decide (absent, too few points, never instrumented)."""
+
+
+class Absent(Inconclusive):
+    """The run does not log the metric at all; thresholds.yaml may say what that means (``missing``)."""
+
+
+class NotApplicable(Exception):
+    """Raised while measuring: a stated condition rules the criterion out (beta = 0)."""
+
+
+class Judgement(BaseModel):
+    """What one criterion says of one run. Plain data: it crosses process borders and is written to verdict.json."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    run: str
+    """The run id as the user gave it; reports group by it."""
+    criterion: str
+    verdict: Verdict
+    reason: str
+    """One sentence: what was found, against which limit."""
+    required: bool = True
+    value: float | str | None = None
+    value_text: str = ""
+    limit: str | None = None
+    """The limit that decided, or the strictest one that was kept."""
+    limit_origin: str | None = None
+    warn: tuple[str, ...] = ()
+    fail: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    window: str = ""
+    points: int | None = None
+    worst_at: float | None = None
+    """Step (or time) of the worst point in the window."""
+    worst_value: float | None = None
+    action: str = ""
+    """What to do; empty where nothing is wrong or nothing was measured."""
+    source: str = ""
+    detail: str = ""
+    waiver: str | None = None
+    table: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def area(self) -> str:
+        """learning, stability, integrity, performance, custom …"""
+        return self.criterion.partition(".")[0]
+
+    @property
+    def message(self) -> str:
+        """The judgement in full: what was found, where it is worst, where the limit stands, what to do."""
+        parts = [f"{self.criterion} {self.verdict} on {self.run}: {self.reason}"]
+        if self.limit_origin:
+            parts[0] += f" ({self.limit_origin})"
+        if self.points is not None:
+            parts.append(f"{', '.join(self.keys)}: {self.window or 'whole run'}, {self.points} points")
+        if self.worst_at is not None:
+            parts.append(f"worst at step {self.worst_at:.15g}: {self.worst_value:.6g}")
+        parts.extend(part for part in (self.detail, self.waiver) if part)
+        if self.action:
+            parts.append(f"action: {self.action}")
+        return "\n  ".join(parts)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether this judgement alone forbids promotion."""
+        if self.verdict is Verdict.INCONCLUSIVE:
+            return self.required
+        return self.verdict in (Verdict.FAIL, Verdict.ERROR)
+
+
+class RunSummary(BaseModel):
+    """What reports say of a run besides its judgements. Plain data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    run: str
+    """The run id as the user gave it."""
+    id: str = ""
+    name: str = ""
+    project: str = ""
+    entity: str = ""
+    state: str = ""
+    source: str = ""
+    rows: int = 0
+    first_step: float | None = None
+    last_step: float | None = None
+    step_axis: str = ""
+    started: float | None = None
+    heartbeat: float | None = None
+    """Unix seconds."""
+    recognised: dict[str, str] = {}
+    """Canonical metric -> key of the run."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know: live tail, several files, events not given."""
+    learning_off: bool = False
+    """Every learning criterion was switched off on purpose."""
+
+
+class RunVerdict(BaseModel):
+    """The gate's word on one run, with everything it rests on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    summary: RunSummary
+    verdict: Verdict
+    reason: str
+    judgements: tuple[Judgement, ...]
+    """Worst first, then by criterion id."""
+
+
+def judge_run(summary: RunSummary, judgements: Iterable[Judgement]) -> RunVerdict:
+    """The worst of a run's judgements, and never a pass for what was not seen.
+
+    A run of which nothing was evaluated, or none of its learning criteria (unless they were all switched off on
+    purpose), is INCONCLUSIVE.
+    """
+    ordered = tuple(sorted(judgements, key=lambda j: (-j.verdict.severity, not j.blocks, j.criterion)))
+    counted = [j for j in ordered if j.blocks or j.verdict.evaluated]
+    worst = max((j.verdict for j in counted), key=lambda v: v.severity, default=Verdict.INCONCLUSIVE)
+    if worst.severity > Verdict.INCONCLUSIVE.severity:
+        reason = _count(ordered, worst)
+    elif not any(j.verdict.evaluated for j in ordered):
+        worst, reason = Verdict.INCONCLUSIVE, "no criterion could be evaluated"
+    elif not summary.learning_off and not any(j.verdict.evaluated for j in ordered if j.area == "learning"):
+        worst, reason = Verdict.INCONCLUSIVE, "no learning criterion could be evaluated"
+    else:
+        if worst is Verdict.WAIVED:
+            worst = Verdict.PASS
+        reason = _count(ordered, worst)
+    return RunVerdict(summary=summary, verdict=worst, reason=reason, judgements=ordered)
+
+
+def _count(judgements: tuple[Judgement, ...], verdict: Verdict) -> str:
+    number = sum(j.verdict is verdict and (j.blocks or j.verdict.evaluated) for j in judgements)
+    evaluated = sum(j.verdict.evaluated for j in judgements)
+    words = {
+        Verdict.ERROR: "could not be evaluated",
+        Verdict.FAIL: "failed",
+        Verdict.INCONCLUSIVE: "undecided",
+        Verdict.WARN: "beyond a warning limit",
+        Verdict.PASS: "inside their limits",
+    }
+    return f"{number} of {len(judgements)} criteria {words[verdict]}, {evaluated} evaluated"
+
+
+def exit_status(runs: Iterable[RunVerdict], *, strict: bool = False) -> int:
+    """0 pass or warn, 1 fail, 10 inconclusive, 11 error; the worst run decides. No run at all is 10."""
+    worst = max((run.verdict for run in runs), key=lambda v: v.severity, default=Verdict.INCONCLUSIVE)
+    match worst:
+        case Verdict.ERROR:
+            return 11
+        case Verdict.FAIL:
+            return 1
+        case Verdict.INCONCLUSIVE:
+            return 10
+        case Verdict.WARN:
+            return 1 if strict else 0
+        case _:
+            return 0
+
+
+JUDGEMENT = "judgement"
+RUN = "run"
+"""Names of the user properties that carry a Judgement and a RunSummary, as JSON, in pytest's test reports."""
