@@ -1,0 +1,75 @@
+"""A run as a source delivers it: who it is, and its metric history as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """One metric as logged: ``values[i]`` stands in history row ``rows[i]`` (ascending). NaN and infinity are kept."""
+
+    rows: Rows
+    values: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
+    """All rows of a run in the order they were logged, as columns of the metrics that were asked for.
+
+    Attributes:
+        length: number of rows.
+        columns: key -> column, for every requested numeric key that the run has. Always holds ``_step`` and
+            ``_timestamp`` (unix seconds) where the run has them.
+        counts: every key of the run, requested or not -> number of rows that hold a value for it; leaves of
+            media and histograms are left out.
+        segments: first row of each file or session that contributed (``(0,)`` for an unbroken run).
+        complete: whether every row that the run is known to have logged is here.
+        notes: what a reader must know of the record: a live tail, several files, rows that were replaced.
+    """
+
+    length: int
+    columns: Mapping[str, Column]
+    counts: Mapping[str, int]
+    segments: tuple[int, ...] = (0,)
+    complete: bool = True
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunRecord:
+    """One run with its exact history.
+
+    Attributes:
+        id, name, project, entity: as W&B knows them; empty where unknown.
+        source: where it was read from, for people: a path or a URL.
+        state: ``running``, ``finished``, ``crashed``, ``failed``, ``killed`` …, as W&B spells them.
+        exit_code: of the training process, None if it never said.
+        started, heartbeat: unix seconds; the heartbeat is the last sign of life.
+        config: flattened with dots: ``{"actor.kl_loss_coef": 0.0}``.
+        last_logged_step: the last ``_step`` the run claims to have logged (its summary), to check completeness.
+        step_metrics: metric or glob -> the metric it was declared to be plotted against (define_metric).
+    """
+
+    id: str
+    history: History
+    source: str
+    name: str = ""
+    project: str = ""
+    entity: str = ""
+    state: str = "running"
+    exit_code: int | None = None
+    started: float | None = None
+    heartbeat: float | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    last_logged_step: int | None = None
+    step_metrics: Mapping[str, str] = field(default_factory=dict)
