@@ -1,0 +1,17 @@
+"""How did the run end?"""
+
+from __future__ import annotations
+
+from trainhealth import integrity
+from trainhealth.judge import Judge
+from trainhealth.run import Run
+
+
+def test_run_state(run: Run, criterion: Judge) -> None:
+    """The state of the run, as W&B spells it."""
+    criterion.judge(integrity.state(run.record))
+
+
+def test_completion(run: Run, criterion: Judge) -> None:
+    """Last training step as a fraction of the number of steps in the run's config."""
+    criterion.judge(integrity.completion(run.steps, run.config("total_steps"), run.record.state))

@@ -1,0 +1,24 @@
+"""Do gradients stay in proportion?"""
+
+from __future__ import annotations
+
+from trainhealth.judge import Judge
+from trainhealth.run import Run
+from trainhealth.spikes import gradient_spikes
+from trainhealth.trends import level
+
+
+def test_grad_norm_level(run: Run, criterion: Judge) -> None:
+    """Median gradient norm over the tail window, beside its median over the run's first steps."""
+    series = run.metric("grad_norm")
+    criterion.judge(level(series.window(criterion.window), since=series))
+
+
+def test_grad_norm_spikes(run: Run, criterion: Judge) -> None:
+    """Share of raw steps beyond 8 robust standard deviations of, and 3 times, the running median."""
+    criterion.judge(gradient_spikes(run.metric("grad_norm").window(criterion.window)))
+
+
+def test_grad_norm_peak(run: Run, criterion: Judge) -> None:
+    """The largest gradient norm of any raw step."""
+    criterion.judge(run.metric("grad_norm").window(criterion.window).max())

@@ -1,0 +1,23 @@
+"""Does the policy stay near the reference?"""
+
+from __future__ import annotations
+
+from trainhealth.judge import Judge
+from trainhealth.run import Run
+from trainhealth.spikes import kl_runaway, kl_spikes
+
+
+def test_kl_level(run: Run, criterion: Judge) -> None:
+    """Median KL to the reference policy over the tail window."""
+    criterion.judge(run.metric("kl").window(criterion.window).median())
+
+
+def test_kl_spikes(run: Run, criterion: Judge) -> None:
+    """Raw steps at which KL, or the largest KL of a batch, exceeds max(0.2, 10 x its running median)."""
+    series = [run.metric("kl"), *run.logged("kl_max")]
+    criterion.judge(kl_spikes(*(one.window(criterion.window) for one in series)))
+
+
+def test_kl_runaway(run: Run, criterion: Judge) -> None:
+    """The highest KL kept up for more than 5 points, as a multiple of the running median before it."""
+    criterion.judge(kl_runaway(run.metric("kl").window(criterion.window)))

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from synthetic import ROOT, column, run
+
+from trainhealth.ratings import Role, agent_name, role_of
+from trainhealth.run import Run
+from trainhealth.thresholds import load
+from trainhealth.verdicts import Inconclusive, NotApplicable
+
+THRESHOLDS = load(ROOT / "thresholds.yaml")
+PATTERNS = THRESHOLDS.agents
+assert PATTERNS is not None
+
+
+def league(**agents: Sequence[float]) -> Run:
+    return run({f"elo/{name}": column(values) for name, values in agents.items()} | {"_step": column(range(5))})
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["elo/step", "elo/challenger", "elo/win_rate", "elo/games_played", "elo/evaluation_step", "elo/vs_bot_win_rate",
+     "elo/vs_chaos_bot_win_rate", "elo/mean", "elo/agents", "trueskill/base_model_mu", "elo/x/base_model", "Elo/base_model"],
+)  # fmt: skip
+def test_what_is_no_agent(key: str) -> None:
+    assert agent_name(key, PATTERNS) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "role"),
+    [
+        ("elo/base_model", (Role.BASE, None)),
+        ("elo/agents/chaos_bot", (Role.REFERENCE, None)),
+        ("elo/grpo-20251222-191408_adapter_v50", (Role.CHECKPOINT, 50)),
+        ("elo/adapter_v0", (Role.CHECKPOINT, 0)),
+    ],
+)
+def test_who_is_who(key: str, role: tuple[Role, int | None]) -> None:
+    name = agent_name(key, PATTERNS)
+    assert name is not None
+    assert role_of(name, PATTERNS) == role
+
+
+def test_checkpoints_are_ordered_by_their_step_not_their_name() -> None:
+    ratings = league(adapter_v100=[1, 2, 3], adapter_v20=[1, 2, 3], adapter_v3=[1, 2, 3]).ratings
+    assert [one.checkpoint_step for one in ratings.checkpoints()] == [3, 20, 100]
+    assert ratings.newest_checkpoint().name == "adapter_v100"
+    assert [one.name for one in ratings.older_checkpoints()] == ["adapter_v3"]
+
+
+def test_peak_final_and_trend() -> None:
+    agent = league(adapter_v0=[1000, 1030, 1030, 1012, 1009]).ratings.checkpoints()[0]
+    assert (agent.initial, agent.peak, agent.peak_step, agent.final) == (1000, 1030, 1, 1009)
+    assert (agent.change, agent.drop, agent.trend) == (9, 21, "declining")
+
+
+def test_the_gap_takes_the_best_checkpoint_known_at_each_step() -> None:
+    one = run(
+        {
+            "elo/base_model": column([1000, 990, 980, 970]),
+            "elo/adapter_v0": column([1010, 1005], rows=[1, 3]),
+            "elo/adapter_v1": column([1020], rows=[2]),
+            "elo/adapter_v2": column([1, 1, 1], rows=[1, 2, 3]),
+            "_step": column(range(4)),
+        }
+    )
+    with pytest.raises(Inconclusive, match=r"any checkpoint.*base_model \(4\)"):
+        run({"elo/base_model": column([1, 2, 3, 4]), "_step": column(range(4))}).ratings.gap()
+    gap = one.ratings.gap()
+    assert gap.steps.tolist() == [1, 2, 3]
+    # adapter_v0 and v1 are rated too seldom to be called a trajectory
+    assert gap.values.tolist() == [1 - 990, 1 - 980, 1 - 970]
+
+
+def test_a_run_without_ratings() -> None:
+    with pytest.raises(NotApplicable, match="the run logs no ratings"):
+        _ = run({"elo/win_rate": column([0.5] * 5), "_step": column(range(5))}).ratings
+
+
+def test_an_unrated_base_model_is_not_a_pass() -> None:
+    with pytest.raises(Inconclusive, match=r"the base model is not rated .*chaos_bot \(3\)"):
+        league(chaos_bot=[1, 2, 3]).ratings.base()
+    with pytest.raises(Inconclusive, match="any checkpoint is not rated"):
+        league(chaos_bot=[1, 2, 3]).ratings.checkpoints()
+    with pytest.raises(Inconclusive, match="only one checkpoint"):
+        league(adapter_v0=[1, 2, 3]).ratings.older_checkpoints()
+
+
+def test_nan_in_a_rating_is_counted() -> None:
+    ratings = league(base_model=[1000, math.nan, 990]).ratings
+    assert ratings.measurement(1.0, [ratings.base()]).non_finite == 1

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from synthetic import series
+
+from trainhealth.spikes import gradient_spikes, kl_runaway, kl_spikes, running_median
+
+
+def test_running_median_looks_back_and_leaves_the_point_out() -> None:
+    assert running_median(np.array([5.0, 1.0, 9.0, 3.0]), 3).tolist() == [5.0, 5.0, 3.0, 5.0]
+
+
+def test_running_median_of_long_series_matches_the_plain_definition() -> None:
+    values = np.random.default_rng(3).normal(size=9000)
+    expected = [float(np.median(values[max(at - 21, 0) : at])) for at in range(1, len(values))]
+    assert running_median(values)[1:].tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("spike", [0.6, 392_000.0, math.inf, math.nan])
+@pytest.mark.parametrize("at", [0, 7, 10_000, 19_999])
+def test_one_step_among_20000_is_found(spike: float, at: int) -> None:
+    values = np.full(20_000, 0.02)
+    values[at] = spike
+    found = kl_spikes(series(values.tolist()))
+    assert found.value == 1.0
+    assert f"step {at}" in found.detail
+
+
+def test_a_healthy_kl_has_no_spikes() -> None:
+    values = 0.02 * np.exp(np.random.default_rng(0).normal(0, 0.3, 5000))
+    assert kl_spikes(series(values.tolist())).value == 0.0
+
+
+def test_below_the_floor_nothing_is_a_spike() -> None:
+    assert kl_spikes(series([1e-6] * 30 + [0.19] + [1e-6] * 30)).value == 0.0
+
+
+def test_spikes_of_mean_and_maximum_at_one_step_count_once() -> None:
+    mean, largest = [0.02] * 50, [0.1] * 50
+    mean[30] = largest[30] = 90.0
+    largest[40] = 90.0
+    assert kl_spikes(series(mean), series(largest, name="kl/max")).value == 2.0
+
+
+def test_a_spike_that_recovers_is_no_runaway() -> None:
+    values = [0.02] * 40 + [392_000.0] * 5 + [0.02] * 40
+    assert kl_runaway(series(values)).in_kind("x") <= 1.0
+
+
+def test_a_spike_kept_for_more_than_five_steps_is() -> None:
+    values = [0.02] * 40 + [9.0] * 6 + [0.02] * 40
+    assert kl_runaway(series(values)).in_kind("x") == pytest.approx(450)
+
+
+@pytest.mark.parametrize("spike", [392_000.0, math.nan])
+def test_a_run_that_ends_in_a_spike_has_not_recovered(spike: float) -> None:
+    assert kl_runaway(series([0.02] * 40 + [spike])).in_kind("x") > 100
+
+
+def test_a_warm_up_from_zero_is_no_runaway() -> None:
+    assert kl_runaway(series(np.linspace(0, 0.15, 200).tolist())).in_kind("x") <= 1.0
+
+
+def test_gradient_spikes_are_a_share_of_steps() -> None:
+    values = (3 + 0.3 * np.random.default_rng(1).normal(size=400)).tolist()
+    assert gradient_spikes(series(values)).value == 0.0
+    values[100] = values[200] = 422.0
+    assert gradient_spikes(series(values)).value == pytest.approx(2 / 400)
+    values[300] = math.nan
+    assert gradient_spikes(series(values)).value == pytest.approx(3 / 400)

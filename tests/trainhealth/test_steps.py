@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+from synthetic import column, run
+
+from trainhealth.history import History
+from trainhealth.steps import step_axis
+
+
+def history(**columns: object) -> History:
+    return run({key.replace("__", "/"): value for key, value in columns.items()}).record.history  # type: ignore[misc]
+
+
+def test_rows_without_a_step_take_the_last_one_seen() -> None:
+    logged = history(_step=column([0, 1, 2, 3, 4, 5]), train__step=column([1, 2, 3], rows=[1, 3, 5]))
+    axis = step_axis(logged, ["train/step"])
+    assert axis.key == "train/step"
+    assert axis.of_row.tolist() == [0, 1, 1, 2, 2, 3]
+    assert axis.stride == 1.0
+
+
+def test_a_counter_in_few_rows_is_no_axis() -> None:
+    logged = history(_step=column(range(10)), train__step=column([0, 100], rows=[0, 9]))
+    assert step_axis(logged, ["train/step"]).key == "_step"
+
+
+def test_a_counter_that_starts_again_and_again_is_no_axis() -> None:
+    logged = history(_step=column(range(12)), inner=column([0, 1, 2, 3] * 3))
+    assert step_axis(logged, ["inner"]).key == "_step"
+
+
+def test_a_rewind_leaves_the_axis_in_place() -> None:
+    steps = [*range(30), *range(20, 50)]
+    axis = step_axis(history(_step=column(range(60)), epoch=column(steps)), ["epoch"])
+    assert axis.key == "epoch"
+    assert len(axis.distinct) == 50
+
+
+def test_stride_is_the_usual_distance() -> None:
+    assert step_axis(history(_step=column([0, 10, 20, 30, 50, 60])), []).stride == 10.0
+
+
+def test_without_any_step_rows_are_counted() -> None:
+    axis = step_axis(history(loss=column([3.0, 2.0, 1.0])), [])
+    assert axis.key == "row"
+    assert axis.of_row.tolist() == [0, 1, 2]
+
+
+def test_an_axis_with_nan_is_not_trusted() -> None:
+    logged = history(_step=column([0, 1, 2]), global_step=column([1, np.nan, 3]))
+    assert step_axis(logged, ["global_step"]).key == "_step"
+
+
+def test_an_empty_run_has_an_axis() -> None:
+    axis = step_axis(history(), ["global_step"])
+    assert (axis.first, axis.last, len(axis.of_row)) == (0.0, 0.0, 0)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from synthetic import ar1, series
+
+from trainhealth.trends import change, difference, early_drop, level, student_quantile
+from trainhealth.verdicts import Inconclusive
+
+
+@pytest.mark.parametrize(
+    ("p", "freedom", "expected"),  # published table of Student's t
+    [(0.975, 3, 3.182), (0.975, 5, 2.571), (0.975, 10, 2.228), (0.975, 30, 2.042), (0.95, 8, 1.860)],
+)
+def test_student_quantile_agrees_with_the_table(p: float, freedom: float, expected: float) -> None:
+    assert student_quantile(p, freedom) == pytest.approx(expected, rel=0.01)
+
+
+def test_standard_error_of_independent_points_is_the_textbook_one() -> None:
+    errors = [difference(ar1(500, 0.0, seed), ar1(500, 0.0, seed + 1000)).error for seed in range(40)]
+    assert np.mean(errors) == pytest.approx(math.sqrt(2 / 500), rel=0.05)
+
+
+def test_standard_error_of_an_ar1_series_is_inflated() -> None:
+    errors = [difference(ar1(2000, 0.9, seed), ar1(2000, 0.9, seed + 1000)).error for seed in range(20)]
+    assert np.mean(errors) == pytest.approx(math.sqrt(2 * 19 / 2000), rel=0.1)  # (1 + phi) / (1 - phi) = 19
+
+
+@pytest.mark.parametrize(("phi", "most"), [(0.0, 0.08), (0.5, 0.09), (0.9, 0.16)])
+def test_noise_is_seldom_called_a_change(phi: float, most: float) -> None:
+    """Nominal 5 %; on such series of 200 points a t-test calls .25 (phi 0.5) and .68 (phi 0.9) a change."""
+    wrong = 0
+    for seed in range(400):
+        low, high = change(series(ar1(1000, phi, seed).tolist())).interval or (0, 0)
+        wrong += not low <= 0 <= high
+    assert wrong / 400 <= most
+
+
+def test_a_fall_at_the_end_is_seen() -> None:
+    fall = np.where(np.arange(164) < 120, 0.0, -(np.arange(164) - 120) / 11)
+    low, high = change(series((ar1(164, 0.5, 1) + fall).tolist())).interval or (0, 0)
+    assert high < 0
+
+
+def test_a_real_rise_is_seen() -> None:
+    rise = change(series((ar1(200, 0.5, 1) + np.linspace(0, 4, 200)).tolist()))
+    assert rise.interval is not None
+    assert rise.interval[0] > 0
+
+
+def test_a_constant_reward_is_no_evidence() -> None:
+    with pytest.raises(Inconclusive, match="constant at 1"):
+        change(series([1.0] * 100))
+
+
+def test_too_few_points_for_a_change() -> None:
+    with pytest.raises(Inconclusive, match="19 finite points, 20 are needed"):
+        change(series(range(19)))
+
+
+def test_a_step_without_noise_is_a_change() -> None:
+    assert change(series([0.0] * 50 + [1.0] * 50)).value == pytest.approx(1.0)
+
+
+def test_nan_is_left_out_and_counted() -> None:
+    values = np.linspace(0, 1, 100).tolist()
+    values[50] = math.nan
+    assert change(series(values)).non_finite == 1
+
+
+def test_the_published_early_drop_is_found() -> None:
+    falling = [14, 13.4, 12.6, 11.8, 10.7, 9.6, 8.8, 8.0, 8.1, 7.9, 8.2, 8.0]
+    assert early_drop(series(falling)).value == pytest.approx(-0.33, abs=0.05)
+
+
+def test_noise_is_no_early_drop() -> None:
+    drops = [float(early_drop(series((10 + ar1(20, 0.3, seed)).tolist())).value) for seed in range(200)]
+    assert np.quantile(drops, 0.01) > -0.2
+
+
+def test_level_is_relative_to_the_start() -> None:
+    values = [2.0] * 20 + [3.0] * 60 + [7.0] * 20
+    whole = series(values)
+    assert level(series([7.0] * 20), since=whole).in_kind("x") == 3.5
+    assert math.isnan(level(series([7.0]), since=series([math.nan])).in_kind("x"))

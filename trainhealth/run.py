@@ -1,0 +1,165 @@
+"""A run seen through the names of thresholds.yaml."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from trainhealth.history import RunRecord
+from trainhealth.ratings import Ratings, agent_name, ratings
+from trainhealth.series import Series
+from trainhealth.steps import StepAxis, step_axis
+from trainhealth.thresholds import Alias, MetricDefinition, Thresholds
+from trainhealth.verdicts import Absent, Inconclusive, NotApplicable, RunSummary
+
+STEP = "step"
+"""Canonical name of the metric that counts training steps."""
+
+
+def wanted_keys(thresholds: Thresholds) -> Callable[[str], bool]:
+    """Says of a key of the run whether any active criterion may ask for it, so that a source reads only those."""
+    exact = {"_step", "_timestamp", "_runtime"}
+    exact.update(alias.key for metric in thresholds.metrics.values() for alias in metric.aliases)
+    exact.update(c.metric for c in thresholds.criteria.values() if c.metric is not None)
+    agents = thresholds.agents
+
+    def wanted(key: str) -> bool:
+        return key in exact or (agents is not None and agent_name(key, agents) is not None)
+
+    return wanted
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run to be judged.
+
+    Attributes:
+        label: the run id as the user gave it.
+        record: what the source delivered.
+    """
+
+    label: str
+    record: RunRecord
+    thresholds: Thresholds
+
+    @cached_property
+    def steps(self) -> StepAxis:
+        """The training-step axis."""
+        metric = self.thresholds.metrics.get(STEP)
+        return step_axis(self.record.history, [alias.key for alias in metric.aliases] if metric else [])
+
+    def metric(self, name: str) -> Series:
+        """The metric with canonical `name`, or with that key in the run.
+
+        Raises:
+            NotApplicable: the run's config rules it out (``unless`` in thresholds.yaml).
+            Inconclusive: the run does not log it, or logs nothing but the logger's default.
+        """
+        definition = self.thresholds.metrics.get(name) or MetricDefinition(name, (Alias(name),), None, {}, "")
+        self._require_applicable(definition)
+        series = self._first(definition)
+        if series is None:
+            raise Absent(self._absent(definition))
+        default = definition.default_value
+        if default is not None and len(series) > 1 and bool(np.all(series.values == default)):
+            raise Inconclusive(
+                f"{series.key} is {default:g} at all {len(series)} points, the logger's default: never measured"
+            )
+        return series
+
+    def logged(self, *names: str) -> list[Series]:
+        """Those of the canonical metrics `names` that the run logs, whatever they hold."""
+        definitions = (self.thresholds.metrics[name] for name in names if name in self.thresholds.metrics)
+        return [series for one in definitions if (series := self._first(one)) is not None]
+
+    def config(self, name: str) -> Any:
+        """The run's config value under the canonical `name` of thresholds.yaml, or None."""
+        found = self._config(name)
+        return None if found is None else found[1]
+
+    @cached_property
+    def ratings(self) -> Ratings:
+        """Elo trajectories of all agents. Raises NotApplicable for a run that logs no ratings at all."""
+        if not self.rated:
+            raise NotApplicable("the run logs no ratings: the reward carries the learning verdict")
+        patterns = self.thresholds.agents
+        assert patterns is not None
+        series = {}
+        for key in self.record.history.columns:
+            name = agent_name(key, patterns)
+            if name is not None and name not in series:
+                series[name] = self._series(name, key, unit="Elo")
+        return ratings(series, patterns)
+
+    @cached_property
+    def rated(self) -> bool:
+        """Whether the run logs a rating of any agent."""
+        patterns = self.thresholds.agents
+        return patterns is not None and any(agent_name(key, patterns) for key in self.record.history.columns)
+
+    def summary(self, notes: tuple[str, ...] = ()) -> RunSummary:
+        """What reports say of the run."""
+        record = self.record
+        recognised = {
+            name: series.key
+            for name, definition in sorted(self.thresholds.metrics.items())
+            if (series := self._first(definition)) is not None
+        }
+        return RunSummary(
+            run=self.label,
+            id=record.id,
+            name=record.name,
+            project=record.project,
+            entity=record.entity,
+            state=record.state,
+            source=record.source,
+            rows=record.history.length,
+            first_step=self.steps.first if record.history.length else None,
+            last_step=self.steps.last if record.history.length else None,
+            step_axis=self.steps.key,
+            started=record.started,
+            heartbeat=record.heartbeat,
+            recognised=recognised,
+            notes=(*record.history.notes, *notes),
+        )
+
+    def _first(self, definition: MetricDefinition) -> Series | None:
+        for alias in definition.aliases:
+            if alias.key in self.record.history.columns and len(self.record.history.columns[alias.key].rows):
+                return self._series(definition.name, alias.key, alias.scale, definition.unit)
+        return None
+
+    def _series(self, name: str, key: str, scale: float = 1.0, unit: str = "") -> Series:
+        column = self.record.history.columns[key]
+        steps = self.steps
+        values = column.values if scale == 1.0 else column.values * scale
+        return Series(
+            name, key, steps.of_row[column.rows], values, steps.first, steps.last, steps.stride, steps.key, unit
+        )
+
+    def _require_applicable(self, definition: MetricDefinition) -> None:
+        for name, value in definition.unless.items():
+            found = self._config(name)
+            if found is not None and found[1] == value:
+                raise NotApplicable(f"{found[0]} = {found[1]} in the run's config")
+
+    def _config(self, name: str) -> tuple[str, Any] | None:
+        for key in self.thresholds.config.get(name, ()):
+            if key in self.record.config:
+                return key, self.record.config[key]
+        return None
+
+    def _absent(self, definition: MetricDefinition) -> str:
+        keys = [alias.key for alias in definition.aliases]
+        logged: Mapping[str, int] = self.record.history.counts
+        if not logged:
+            return f"{definition.name} is not logged: the run has no history rows with numbers"
+        near = [match for key in keys for match in difflib.get_close_matches(key, logged, n=2, cutoff=0.7)]
+        hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
+        looked = f"{definition.name} is not logged (looked for {', '.join(keys)}){hint}"
+        return f"{looked}; log it, or add the key it has to metrics.{definition.name} in thresholds.yaml"

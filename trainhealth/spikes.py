@@ -1,0 +1,108 @@
+"""Spikes on raw points: single steps that a mean, a percentile or a sampled history never shows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainhealth.history import Floats
+from trainhealth.measurement import Measurement, Trace
+from trainhealth.series import Series
+
+HISTORY = 21
+"""Points in a running median: long enough to ignore a spike, short enough to follow a warm-up."""
+
+KL_FLOOR = 0.2
+"""A KL below this is no spike, however small its surroundings [seed: spikes > 0.2]."""
+
+KL_FACTOR = 10.0
+"""A KL spike exceeds this multiple of the running median before it."""
+
+RECOVERY = 5
+"""Points within which a spike must have come down again: real spikes to 392,000 did."""
+
+GRADIENT_SIGMAS = 8.0
+GRADIENT_FACTOR = 3.0
+"""A gradient spike lies beyond 8 robust standard deviations of, and 3 times, the running median."""
+
+MAD_TO_SIGMA = 1.4826
+"""Standard deviations per median absolute deviation of a normal distribution."""
+
+
+def running_median(values: Floats, history: int = HISTORY) -> Floats:
+    """Median of the up to `history` finite values before each point; of the first ones where none are before.
+
+    The point itself is left out, so that a spike cannot hide itself.
+    """
+    return _before(values, history)[0]
+
+
+def _before(values: Floats, history: int) -> tuple[Floats, Floats]:
+    """(median, median absolute deviation) of the `history` points before each point, shape (n,) each."""
+    if not len(values):
+        return values, values
+    padded = np.concatenate([np.full(history, np.nan), np.where(np.isfinite(values), values, np.nan)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, history)[: len(values)]
+    medians = np.empty(len(values))
+    deviations = np.empty(len(values))
+    start = np.nan_to_num(np.nanmedian(padded[history : 2 * history])) if np.isfinite(values).any() else 0.0
+    for low in range(0, len(values), 4096):  # nanmedian copies its input: keep the copy small
+        part = windows[low : low + 4096]
+        known = np.isfinite(part).any(axis=1)
+        median = np.full(len(part), start)
+        median[known] = np.nanmedian(part[known], axis=1)
+        deviation = np.zeros(len(part))
+        deviation[known] = np.nanmedian(np.abs(part[known] - median[known, None]), axis=1)
+        medians[low : low + 4096] = median
+        deviations[low : low + 4096] = deviation
+    return medians, deviations
+
+
+def kl_spikes(*series: Series) -> Measurement:
+    """Number of steps at which any of `series` exceeds max(0.2, 10 x its running median), or is not finite."""
+    steps: set[float] = set()
+    for one in series:
+        beyond = ~(one.values <= np.maximum(KL_FLOOR, KL_FACTOR * running_median(one.values)))
+        steps.update(one.steps[beyond].tolist())
+    worst = max(series, key=lambda one: float(np.max(np.nan_to_num(one.values, nan=np.inf), initial=-np.inf)))
+    shown = ", ".join(f"{step:.15g}" for step in sorted(steps)[:8])
+    return Measurement(
+        float(len(steps)),
+        unit="steps",
+        points=sum(len(one) for one in series),
+        window=series[0].described,
+        keys=tuple(one.key for one in series),
+        trace=Trace(worst.steps, worst.values, worst.axis),
+        non_finite=sum(len(one) - len(one.finite) for one in series),
+        detail=f"at step {shown}{' …' if len(steps) > 8 else ''}" if steps else "",
+    )
+
+
+def kl_runaway(series: Series) -> Measurement:
+    """The highest KL kept up for more than `RECOVERY` points, as a multiple of the running median before it.
+
+    A spike that comes down within `RECOVERY` points counts as what it came down to. At the end of a run the points
+    that are left decide: a run that ends in a spike has not recovered. Levels below 0.2 count as their own median.
+    """
+    values = np.where(np.isfinite(series.values), series.values, np.inf)
+    padded = np.concatenate([values, np.full(RECOVERY, np.inf)])
+    kept = np.lib.stride_tricks.sliding_window_view(padded, RECOVERY + 1).min(axis=1)
+    before = running_median(series.values)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        multiple = np.where(kept > KL_FLOOR, kept / before, 1.0)
+    at = int(np.nanargmax(multiple))
+    return series.measurement(
+        float(kept[at]) if multiple[at] != 1.0 else float(before[at]),
+        trace=Trace(series.steps[at : at + 1], series.values[at : at + 1], series.axis),
+        reference=float(before[at]),
+        reference_name="the running median before it",
+    )
+
+
+def gradient_spikes(series: Series) -> Measurement:
+    """Share of steps whose gradient norm lies beyond 8 robust sigma of, and 3 times, the running median before it."""
+    median, deviation = _before(series.values, HISTORY)
+    limit = np.maximum(median + GRADIENT_SIGMAS * MAD_TO_SIGMA * deviation, GRADIENT_FACTOR * median)
+    beyond = ~(series.values <= limit)
+    beyond[: HISTORY // 2] &= ~np.isfinite(series.values[: HISTORY // 2])  # too little before them to call a spike
+    peak = series.max().value
+    return series.measurement(float(beyond.mean()), unit="fraction", detail=f"{int(beyond.sum())} steps, peak {peak:.4g}")

@@ -1,0 +1,74 @@
+"""The training-step axis of a run: which training step every history row belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainhealth.history import Floats, History
+
+ROW_SHARE = 1 / 3
+"""A key counts as the step axis when at least this share of rows holds it: a trainer that logs its evaluation in
+rows of its own leaves every second row without one; a stray counter in a few rows is no axis."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepAxis:
+    """Training step of every row.
+
+    Attributes:
+        key: the metric the steps come from; ``_step`` where the run logs nothing better, ``row`` where not even that.
+        of_row: training step of each history row, shape (rows,); a row without one takes the last one seen.
+        logged: the steps as logged, in row order, only for rows that hold one.
+        logged_rows: the rows those stand in.
+        stride: the usual distance between consecutive logged steps; 1.0 for a run too short to tell.
+    """
+
+    key: str
+    of_row: Floats
+    logged: Floats
+    logged_rows: Floats
+    stride: float
+
+    @property
+    def first(self) -> float:
+        return float(np.min(self.of_row)) if len(self.of_row) else 0.0
+
+    @property
+    def last(self) -> float:
+        return float(np.max(self.of_row)) if len(self.of_row) else 0.0
+
+    @property
+    def distinct(self) -> Floats:
+        """The logged steps, ascending, each once."""
+        return np.unique(self.logged)
+
+
+def step_axis(history: History, keys: Iterable[str]) -> StepAxis:
+    """The first of `keys` that most rows hold and that rises; else ``_step``, else the row number."""
+    for key in (*keys, "_step"):
+        column = history.columns.get(key)
+        if column is None or len(column.rows) < ROW_SHARE * history.length:
+            continue
+        if not np.isfinite(column.values).all() or not _rises(column.values):
+            continue
+        return _axis(key, history.length, column.rows.astype(np.float64), column.values)
+    rows = np.arange(history.length, dtype=np.float64)
+    return _axis("row", history.length, rows, rows)
+
+
+def _rises(steps: Floats) -> bool:
+    """Whether steps mostly go forward; a counter that starts again every few rows is no axis, a rewind is."""
+    return len(steps) < 2 or bool(np.mean(np.diff(steps) >= 0) >= 0.9)
+
+
+def _axis(key: str, length: int, rows: Floats, steps: Floats) -> StepAxis:
+    of_row = np.full(length, np.nan)
+    of_row[rows.astype(np.intp)] = steps
+    held = np.maximum.accumulate(np.where(np.isnan(of_row), -1, np.arange(length)))
+    filled = np.where(held >= 0, of_row[np.maximum(held, 0)], min(0.0, steps[0]) if len(steps) else 0.0)
+    gaps = np.diff(np.unique(steps))
+    stride = float(np.median(gaps)) if len(gaps) else 1.0
+    return StepAxis(key, filled, steps, rows, stride)
