@@ -1,0 +1,12 @@
+"""Wiring only: what the suite is made of."""
+
+pytest_plugins = [
+    "fixtures.options",
+    "fixtures.runs",
+    "fixtures.events",
+    "fixtures.criterion",
+    "reports.collect",
+    "reports.terminal",
+    "reports.html",
+    "reports.verdict_json",
+]

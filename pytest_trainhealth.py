@@ -1,0 +1,31 @@
+"""Tells pytest the suite's options before it reads the command line.
+
+Options that only a conftest.py defines are unknown while pytest looks for its root: it takes the path in
+``--run-id /some/path`` for a test to collect, and finds neither this checkout's settings nor its conftest.py.
+Installed with ``pip install -e .``, this entry point mends that, and does nothing in sessions started elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent
+SETTINGS = ["-c", str(ROOT / "pyproject.toml"), "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
+OURS = ("--run-id", "--events", "--wandb-dir", "--thresholds", "--report-dir")
+
+
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    if not Path.cwd().is_relative_to(ROOT):
+        return
+    sys.path.insert(0, str(ROOT))
+    pluginmanager.import_plugin("fixtures.options")
+    config = pluginmanager.get_plugin("pytestconfig")
+    assert isinstance(config, pytest.Config)
+    given = config.invocation_params.args
+    misled = config.rootpath != ROOT and any(str(argument).startswith(OURS) for argument in given)
+    if misled and list(given[: len(SETTINGS)]) != SETTINGS:
+        # Where its root lies cannot be told to a session that has begun, so another takes its place.
+        raise SystemExit(pytest.main([*SETTINGS, *given], plugins=config.invocation_params.plugins))
