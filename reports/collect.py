@@ -1,0 +1,222 @@
+"""Gathers what the checks said, on the controlling process only, and turns it into verdicts and the exit status.
+
+Whatever a check did not say counts against its run: a broken or crashed check is an ERROR, a check that never ran
+leaves its run INCONCLUSIVE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from reports.check_id import CheckId
+from reports.text import plain
+from trainhealth.verdicts import (
+    JUDGEMENT,
+    RUN,
+    Judgement,
+    RunSummary,
+    RunVerdict,
+    Verdict,
+    exit_status,
+    judge_run,
+)
+
+COLLECTOR = pytest.StashKey["Collector"]()
+_DESELECTED = pytest.StashKey[set[str]]()
+_DESELECTED_OUTPUT = "trainhealth_deselected"
+
+_Report = pytest.TestReport | pytest.CollectReport
+
+_STATUS: dict[Verdict, tuple[str, str, str | tuple[str, dict[str, bool]]]] = {
+    Verdict.PASS: ("passed", ".", "PASS"),
+    Verdict.WARN: ("passed", "W", ("WARN", {"yellow": True})),
+    Verdict.FAIL: ("failed", "F", "FAIL"),
+    Verdict.INCONCLUSIVE: ("failed", "?", "INCONCLUSIVE"),
+    Verdict.ERROR: ("error", "E", "ERROR"),
+    Verdict.NOT_APPLICABLE: ("skipped", "-", "NOT_APPLICABLE"),
+    Verdict.WAIVED: ("xfailed", "w", "WAIVED"),
+}
+
+
+def runs_to_judge(config: pytest.Config) -> tuple[str, ...]:
+    """The runs of ``--run-id``; none where this session judges no run and pytest is to behave as ever.
+
+    What is given may be a path or a list; where it has been resolved, ``config.option.run_labels`` has the names.
+    """
+    if config.getoption("collectonly", False):
+        return ()
+    runs = config.getoption("run_labels", None) or config.getoption("run_id", None)
+    return tuple(dict.fromkeys(runs or ()))
+
+
+def on_worker(config: pytest.Config) -> bool:
+    """Whether this is a process of pytest-xdist that only runs checks."""
+    return hasattr(config, "workerinput")
+
+
+def verdicts(config: pytest.Config) -> list[RunVerdict]:
+    """The gate's word on every run, worst first; empty where no run is judged."""
+    collector = config.stash.get(COLLECTOR, None)
+    return collector.verdicts() if collector else []
+
+
+class Collector:
+    """The judgements and runs of one session."""
+
+    def __init__(self, config: pytest.Config, runs: tuple[str, ...]) -> None:
+        self.exit_status = 0
+        self.tracebacks: dict[str, str] = {}
+        """Of checks that broke or could not be collected, by node id: mistakes in this project, not in a run."""
+        self._config = config
+        self._runs = runs
+        self._summaries: dict[str, RunSummary] = {}
+        self._judgements: dict[str, dict[tuple[str, str], Judgement]] = {}
+        self._collected: set[str] = set()
+
+    def verdicts(self) -> list[RunVerdict]:
+        said = [judgement for of_check in self._judgements.values() for judgement in of_check.values()]
+        runs = dict.fromkeys([*self._runs, *self._summaries, *(judgement.run for judgement in said)])
+        found = [self._verdict(run, [judgement for judgement in said if judgement.run == run]) for run in runs]
+        return sorted(found, key=lambda verdict: -verdict.verdict.severity)
+
+    def judgements_of(self, nodeid: str) -> list[Judgement]:
+        """What is known of one check, worst first."""
+        return sorted(self._judgements.get(nodeid, {}).values(), key=lambda j: -j.verdict.severity)
+
+    def _verdict(self, run: str, judgements: list[Judgement]) -> RunVerdict:
+        found = judge_run(self._summaries.get(run, RunSummary(run=run)), judgements)
+        verdict, reasons = found.verdict, [found.reason]
+        if missing := self._of_run(run, self._collected - self._judgements.keys()):
+            verdict = max(verdict, Verdict.INCONCLUSIVE, key=lambda v: v.severity)
+            reasons.insert(0, f"not all checks ran: {_listed(missing)} did not")
+        if deselected := self._of_run(run, self._config.stash.get(_DESELECTED, set())):
+            selected = len(self._of_run(run, self._collected))
+            reasons.append(f"only {selected} of {selected + len(deselected)} criteria selected")
+        return found.model_copy(update={"verdict": verdict, "reason": "; ".join(reasons)})
+
+    def _of_run(self, run: str, nodeids: set[str]) -> list[str]:
+        """The criteria of those checks that concern `run`."""
+        checks = map(CheckId.parse, nodeids)
+        return sorted(check.criterion for check in checks if run in check.runs(self._runs))
+
+    def _keep(self, nodeid: str, judgement: Judgement) -> None:
+        """The worse one stays where a check spoke more than once about the same."""
+        kept = self._judgements.setdefault(nodeid, {})
+        key = judgement.run, judgement.criterion
+        if key not in kept or judgement.verdict.severity > kept[key].verdict.severity:
+            kept[key] = judgement
+
+    def _break(self, report: _Report, verdict: Verdict, reason: str) -> None:
+        if report.failed:
+            self.tracebacks.setdefault(report.nodeid, report.longreprtext)
+        check = CheckId.parse(report.nodeid)
+        about = list(self._judgements.get(report.nodeid, {})) or [
+            (run, check.criterion) for run in check.runs(self._runs)
+        ]
+        for run, criterion in about:
+            self._keep(report.nodeid, Judgement(run=run, criterion=criterion, verdict=verdict, reason=reason))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, value in report.user_properties:
+            if name == RUN:
+                summary = RunSummary.model_validate_json(str(value))
+                self._summaries.setdefault(summary.run, summary)
+        said = judgements(report)
+        for judgement in said:
+            self._keep(report.nodeid, judgement)
+        if report.failed and report.when == "teardown":
+            self._break(report, Verdict.ERROR, f"the check broke while cleaning up: {_last_words(report)}")
+        elif _broke(report, said):
+            self._break(report, Verdict.ERROR, f"the check broke: {_last_words(report)}")
+        elif not said and report.skipped:
+            self._break(report, Verdict.INCONCLUSIVE, f"the check was skipped without a verdict: {_last_words(report)}")
+        elif not said and report.passed and report.when == "call":
+            self._break(report, Verdict.ERROR, "the check ended without a verdict, which is a mistake in the check")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self._break(report, Verdict.ERROR, f"the check could not be collected: {_last_words(report)}")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._collected.update(item.nodeid for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        self._collected.update(ids)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        output = getattr(node, "workeroutput", {})
+        self._config.stash.setdefault(_DESELECTED, set()).update(output.get(_DESELECTED_OUTPUT, ()))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        # What pytest itself has to say (interrupted, internal or usage error, nothing collected) comes first.
+        if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            strict = bool(self._config.getoption("strict_gate", False))
+            session.exitstatus = exit_status(self.verdicts(), strict=strict)
+        self.exit_status = int(session.exitstatus)
+
+
+def judgements(report: _Report) -> list[Judgement]:
+    """What the check itself put into its report."""
+    properties = getattr(report, "user_properties", ())
+    return [Judgement.model_validate_json(str(value)) for name, value in properties if name == JUDGEMENT]
+
+
+def _broke(report: _Report, said: list[Judgement]) -> bool:
+    """Whether the check failed for another reason than its judgement."""
+    failing = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR)
+    return report.failed and not any(judgement.verdict in failing for judgement in said)
+
+
+def _last_words(report: _Report) -> str:
+    """The message of an exception without its traceback."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        return plain(crash.message)
+    if isinstance(report.longrepr, tuple):
+        return plain(report.longrepr[2])
+    lines = report.longreprtext.strip().splitlines()
+    return plain(lines[-1].removeprefix("E ")) if lines else "no reason given"
+
+
+def _listed(criteria: list[str]) -> str:
+    named = ", ".join(criteria[:3])
+    return named if len(criteria) <= 3 else f"{named} and {len(criteria) - 3} more"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if (runs := runs_to_judge(config)) and not on_worker(config):
+        config.stash[COLLECTOR] = collector = Collector(config, runs)
+        config.pluginmanager.register(collector, "trainhealth-collector")
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    for item in items:
+        item.config.stash.setdefault(_DESELECTED, set()).add(item.nodeid)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        deselected: set[str] = session.config.stash.get(_DESELECTED, set())
+        output[_DESELECTED_OUTPUT] = sorted(deselected)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(
+    report: _Report, config: pytest.Config
+) -> tuple[str, str, str | tuple[str, dict[str, bool]]] | None:
+    if not runs_to_judge(config) or (report.when != "call" and report.passed):
+        return None
+    said = judgements(report)
+    if report.when == "teardown" or _broke(report, said):
+        return _STATUS[Verdict.ERROR]
+    if said:
+        return _STATUS[max((judgement.verdict for judgement in said), key=lambda v: v.severity)]
+    return _STATUS[Verdict.ERROR] if report.passed else None

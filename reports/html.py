@@ -1,0 +1,206 @@
+"""The HTML report: pytest-html's page with our columns, a dossier of every run in front, evidence behind every row.
+
+pytest-html inserts what its hooks return as HTML, so everything that comes from a run, from YAML or from a log goes
+through `_safe` here.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.collect import COLLECTOR, Collector, on_worker, runs_to_judge
+from reports.paths import report_dir, safe_folder, writable
+from reports.text import (
+    cut,
+    extent_of,
+    identity_of,
+    limit_of,
+    name_of,
+    plain,
+    project_version,
+    tally,
+    value_of,
+    worst_of,
+)
+from trainhealth.verdicts import Judgement, RunVerdict, Verdict
+
+_CSS = Path(__file__).with_name("report.css")
+_VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+_COLUMNS = ("Value", "Limit", "Window, points", "Worst at", "Action")
+_SHOWN_AT_ONCE = 8
+_TABLE_ROWS = 100
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Called before pytest-html's own, which reads these options: a conftest's plugins come first.
+    runs = runs_to_judge(config)
+    if not runs or on_worker(config) or not hasattr(config.option, "htmlpath"):
+        return
+    if not config.option.htmlpath:
+        folder = report_dir(config) / safe_folder(runs[0]) if len(runs) == 1 else report_dir(config)
+        if not writable(config, folder / "report.html"):
+            return
+        config.option.htmlpath = str(folder / "report.html")
+        config.option.self_contained_html = True
+    # The page names its style sheets: a path relative to here tells nothing of this machine.
+    config.option.css = [os.path.relpath(_CSS), *config.option.css]
+    config.pluginmanager.register(_Page(config), "trainhealth-html")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_metadata(metadata: dict[str, Any], config: pytest.Config) -> None:
+    """Leaves out what pytest-metadata adds by itself, environment variables of CI services among it."""
+    if runs_to_judge(config):
+        metadata.clear()
+        metadata.update(Python=platform.python_version(), trainhealth=project_version(), pytest=pytest.__version__)
+
+
+class _Page:
+    """pytest-html's hooks for one session that judges runs."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._report: Any = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_report_title(self, report: Any) -> None:
+        self._report = report
+        report.title = "Training health"
+        report.set_data("initialSort", "verdict")
+        report.set_data("renderCollapsed", ["passed", "skipped", "xfailed"])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_table_header(self, cells: list[str]) -> None:
+        # The first column, pytest's outcome, stays for the page's filters; the style sheet hides it.
+        cells[1:] = [
+            '<th class="sortable" data-column-type="verdict">Verdict</th>',
+            '<th class="sortable" data-column-type="testId">Criterion</th>',
+            '<th class="sortable" data-column-type="run">Run</th>',
+            *(f"<th>{column}</th>" for column in _COLUMNS),
+        ]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
+        if said := self._said(report):
+            cells[1:] = _cells(said[0])
+        else:
+            cells[1:] = [f'<td class="col-testId" colspan="{3 + len(_COLUMNS)}">{_safe(report.nodeid)}</td>']
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_table_html(self, report: pytest.TestReport, data: list[str]) -> None:
+        said = self._said(report)
+        broken = report.failed and report.nodeid in self._collector.tracebacks
+        captured = [f"<h4>{_safe(title)}</h4><pre>{escape(text)}</pre>" for title, text in report.sections]
+        if said:
+            traceback = [f"<h4>Traceback</h4><pre>{escape(report.longreprtext)}</pre>"] if broken else []
+            data[:] = ["".join([*map(_evidence, said), *traceback, *captured])]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_summary(self, prefix: list[str]) -> None:
+        runs = self._collector.verdicts()
+        subject = name_of(runs[0].summary) if len(runs) == 1 else f"{len(runs)} runs"
+        self._report.title = f"{subject}: {runs[0].verdict}"
+        prefix.extend([_VIEWPORT, *map(_dossier, runs)])
+
+    @property
+    def _collector(self) -> Collector:
+        return self._config.stash[COLLECTOR]
+
+    def _said(self, report: pytest.TestReport) -> list[Judgement]:
+        return self._collector.judgements_of(report.nodeid)
+
+
+def _safe(text: object) -> str:
+    return escape(plain(text))
+
+
+def _badge(verdict: Verdict) -> str:
+    # data-rank comes first: pytest-html sorts rows by the text of the cell, so worst goes first.
+    rank = Verdict.FAIL.severity - verdict.severity
+    return f'<b data-rank="{rank}" class="verdict {verdict.lower()}">{verdict.replace("_", " ")}</b>'
+
+
+def _cells(judgement: Judgement) -> list[str]:
+    texts = (
+        value_of(judgement) or cut(plain(judgement.reason), 120),
+        limit_of(judgement),
+        extent_of(judgement),
+        worst_of(judgement),
+        "" if judgement.verdict is Verdict.PASS else plain(judgement.action),
+    )
+    return [
+        f'<td class="col-verdict">{_badge(judgement.verdict)}</td>',
+        f'<td class="col-testId">{_safe(judgement.criterion)}</td>',
+        f'<td class="col-run" data-label="Run">{_safe(judgement.run)}</td>',
+        *(
+            f'<td class="col-{column.split(",")[0].split()[0].lower()}" data-label="{column}">{escape(text)}</td>'
+            for column, text in zip(_COLUMNS, texts, strict=True)
+        ),
+    ]
+
+
+def _evidence(judgement: Judgement) -> str:
+    """What a row opens to: the reason, and everything it rests on."""
+    facts = {
+        "Detail": judgement.detail,
+        "Warning limits": ", ".join(judgement.warn),
+        "Fail limits": ", ".join(judgement.fail),
+        "Keys": ", ".join(judgement.keys),
+        "Source": judgement.source,
+        "Waiver": judgement.waiver,
+        "Required": "" if judgement.required else "no: undecided does not block",
+    }
+    terms = "".join(f"<dt>{name}</dt><dd>{_safe(text)}</dd>" for name, text in facts.items() if text)
+    return f'<p class="reason">{_safe(judgement.reason)}</p><dl>{terms}</dl>{_table(judgement.table)}'
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    columns = dict.fromkeys(column for row in rows for column in row)
+    head = "".join(f"<th>{_safe(column)}</th>" for column in columns)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{_cell(row.get(column))}</td>' for column in columns)}</tr>" for row in rows[:_TABLE_ROWS]
+    )
+    more = f"<p>{len(rows) - _TABLE_ROWS} more rows are in verdict.json.</p>" if len(rows) > _TABLE_ROWS else ""
+    return f'<div class="evidence"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else _safe(value)
+
+
+def _dossier(run: RunVerdict) -> str:
+    """What a reader must know of a run if he reads nothing else."""
+    worst = [j for j in run.judgements if j.blocks or j.verdict in (Verdict.WARN, Verdict.WAIVED)]
+    lines = [f"<li>{_badge(j.verdict)} <span>{_headline(j)}</span></li>" for j in worst]
+    hidden = lines[_SHOWN_AT_ONCE:]
+    more = f"<details><summary>{len(hidden)} more</summary>{_list(hidden)}</details>" if hidden else ""
+    notes = "".join(f'<p class="note">{_safe(note)}</p>' for note in run.summary.notes)
+    return (
+        f'<section class="dossier {run.verdict.lower()}">'
+        f"<h3>{_badge(run.verdict)} <span>{_safe(name_of(run.summary))}</span></h3>"
+        f'<p class="identity">{escape(identity_of(run.summary))}</p>'
+        f"<p>{_safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
+        f"{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}</section>"
+    )
+
+
+def _headline(judgement: Judgement) -> str:
+    action = "" if not judgement.action else f' <span class="action">{_safe(judgement.action)}</span>'
+    waiver = f"; {judgement.waiver}" if judgement.waiver else ""
+    return f"<strong>{_safe(judgement.criterion)}</strong> {escape(cut(plain(judgement.reason + waiver), 400))}{action}"
+
+
+def _list(items: Iterable[str]) -> str:
+    joined = "".join(items)
+    return f"<ul>{joined}</ul>" if joined else ""

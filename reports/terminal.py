@@ -1,0 +1,185 @@
+"""The terminal report: run by run, worst first, what is wrong and what to do about it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import textwrap
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+from reports.collect import COLLECTOR, on_worker, runs_to_judge
+from reports.paths import COMPLAINTS, shown, verdict_path
+from reports.text import cut, extent_of, identity_of, limit_of, name_of, plain, tally, value_of, visible, worst_of
+from trainhealth.verdicts import Judgement, RunVerdict, Verdict
+
+_COLOURS: dict[Verdict, dict[str, bool]] = {
+    Verdict.PASS: {"green": True},
+    Verdict.WAIVED: {"cyan": True},
+    Verdict.WARN: {"yellow": True},
+    Verdict.INCONCLUSIVE: {"purple": True},
+    Verdict.ERROR: {"red": True},
+    Verdict.FAIL: {"red": True},
+    Verdict.NOT_APPLICABLE: {},
+}
+_PYTEST_STATUS = {2: "interrupted", 3: "internal error", 4: "usage error", 5: "nothing collected"}
+_LONGEST = 400
+_CI_COMMAND = re.compile(r"^(\s*)(?=::|##)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The summary below says it better than one line per failed test. "fE" is pytest's default.
+    if runs_to_judge(config) and not on_worker(config) and config.option.reportchars == "fE":
+        config.option.reportchars = ""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    # Not earlier: with "no" from the start, the tracebacks of broken checks would not even be made.
+    option = session.config.option
+    if COLLECTOR in session.config.stash and option.tbstyle == "auto":
+        option.tbstyle = "no"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    collector = config.stash.get(COLLECTOR, None)
+    if collector is None:
+        return
+    page = _Page(terminalreporter, config.get_verbosity())
+    terminalreporter.write_sep("=", "training health")
+    runs = collector.verdicts()
+    for run in runs:
+        page.run(run)
+    if config.option.tbstyle == "no":
+        page.tracebacks(collector.tracebacks)
+    for complaint in config.stash.get(COMPLAINTS, []):
+        page.paragraph("", plain(complaint), Verdict.ERROR)
+    page.gate(runs, collector.exit_status, _reports(config, runs))
+
+
+def _reports(config: pytest.Config, runs: list[RunVerdict]) -> str:
+    """Where to read on."""
+    html: str | None = config.getoption("htmlpath", None)
+    written = [path for run in runs if (path := verdict_path(config, run.summary.run)).is_file()]
+    return shown(config, Path(html)) if html else ", ".join(shown(config, path) for path in written)
+
+
+class _Page:
+    """Writes wrapped paragraphs that begin with a coloured verdict."""
+
+    def __init__(self, terminal: pytest.TerminalReporter, verbosity: int) -> None:
+        self._terminal = terminal
+        self._brief = verbosity < 0
+        self._full = verbosity > 0
+        self._width = max(40, shutil.get_terminal_size().columns)
+
+    def paragraph(self, head: str, text: str, verdict: Verdict, indent: int = 0, hanging: int = 4) -> None:
+        """`head` in the colour of the verdict, then `text`, wrapped."""
+        space = " " * indent
+        # A line that begins with :: or ## is a command to some CI services; a run's name must not give any.
+        text = _CI_COMMAND.sub(r"\1'", f"{head}  {text}".strip())
+        lines = textwrap.wrap(
+            text,
+            self._width,
+            initial_indent=space,
+            subsequent_indent=space + " " * hanging,
+            break_on_hyphens=False,
+        )
+        start = indent + len(head) if lines[0].startswith(space + head) else 0
+        self._terminal.write(lines[0][:start], bold=True, **_COLOURS[verdict])
+        self._terminal.write_line(lines[0][start:])
+        for line in lines[1:]:
+            self._terminal.write_line(_CI_COMMAND.sub(r"\1'", line))
+
+    def run(self, run: RunVerdict) -> None:
+        head = f"{cut(name_of(run.summary), 80)}  {run.verdict}"
+        self.paragraph(head, f"{plain(run.reason)}: {tally(run) or 'nothing was judged'}", run.verdict)
+        if self._brief:
+            return
+        notes = (f"note: {self._cut(plain(note))}" for note in run.summary.notes)
+        for line in (identity_of(run.summary), *notes):
+            if line:
+                self.paragraph("", line, Verdict.NOT_APPLICABLE, indent=2, hanging=2)
+        quiet = () if self._full else (Verdict.PASS, Verdict.NOT_APPLICABLE)
+        for alike in _alike(one for one in run.judgements if one.verdict not in quiet):
+            self.judgement(alike[0], [one.criterion for one in alike])
+        if not self._full:
+            self._not_applicable(run.judgements)
+            self._passed(run.judgements)
+        self._terminal.write_line("")
+
+    def judgement(self, judgement: Judgement, criteria: Iterable[str]) -> None:
+        """What `judgement` says, of all `criteria` that say the same."""
+        head = f"{judgement.verdict} {plain(', '.join(criteria))}"
+        self.paragraph(head, self._cut(self._evidence(judgement)), judgement.verdict, indent=2)
+        if judgement.action and judgement.verdict is not Verdict.PASS:
+            self.paragraph("", f"-> {self._cut(plain(judgement.action))}", judgement.verdict, indent=6, hanging=3)
+        if self._full:
+            for line in (judgement.reason, judgement.detail, _provenance(judgement)):
+                if line:
+                    self.paragraph("", plain(line), judgement.verdict, indent=6, hanging=0)
+
+    def tracebacks(self, tracebacks: Mapping[str, str]) -> None:
+        for nodeid, traceback in tracebacks.items():
+            self._terminal.write_sep("_", plain(nodeid), red=True)
+            for line in traceback.splitlines():
+                self._terminal.write_line(_CI_COMMAND.sub(r"\1'", visible(line)))
+
+    def gate(self, runs: list[RunVerdict], status: int, reports: str) -> None:
+        verdict = runs[0].verdict
+        why = f": {_PYTEST_STATUS[status]}" if status in _PYTEST_STATUS else ""
+        self.paragraph(f"gate: {verdict} (exit {status}{why})", reports, verdict)
+
+    def _evidence(self, judgement: Judgement) -> str:
+        """Value against limit with what they rest on, or the reason where there is neither."""
+        value, limit = value_of(judgement), limit_of(judgement)
+        if judgement.verdict is Verdict.WAIVED:
+            return plain(f"{judgement.reason}; {judgement.waiver or ''}".rstrip("; "))
+        if not (judgement.verdict.evaluated and value and limit):
+            return plain(judgement.reason)
+        worst = worst_of(judgement)
+        parts = (f"{value} against {limit}", extent_of(judgement), f"worst at {worst}" if worst else "")
+        return ", ".join(part for part in parts if part)
+
+    def _not_applicable(self, judgements: Iterable[Judgement]) -> None:
+        by_reason: defaultdict[str, list[str]] = defaultdict(list)
+        for judgement in judgements:
+            if judgement.verdict is Verdict.NOT_APPLICABLE:
+                by_reason[self._cut(plain(judgement.reason))].append(plain(judgement.criterion))
+        if by_reason:
+            text = "; ".join(f"{', '.join(criteria)}: {reason}" for reason, criteria in by_reason.items())
+            self.paragraph(str(Verdict.NOT_APPLICABLE), text, Verdict.NOT_APPLICABLE, indent=2)
+
+    def _passed(self, judgements: Iterable[Judgement]) -> None:
+        by_area: defaultdict[str, list[str]] = defaultdict(list)
+        for judgement in judgements:
+            if judgement.verdict is Verdict.PASS:
+                name = plain(judgement.criterion.partition(".")[2] or judgement.criterion)
+                limit = f"(limit {plain(judgement.limit)})" if judgement.limit else ""
+                parts = (name, cut(value_of(judgement), 40), limit)
+                by_area[plain(judgement.area)].append(" ".join(part for part in parts if part))
+        for area, passed in sorted(by_area.items()):
+            self.paragraph(f"{Verdict.PASS} {area}", ", ".join(passed), Verdict.PASS, indent=2)
+
+    def _cut(self, text: str) -> str:
+        return text if self._full else cut(text, _LONGEST)
+
+
+def _alike(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
+    """Judgements that measured nothing, for one and the same reason, together: a damaged file is told of once."""
+    groups: dict[tuple[str, ...], list[Judgement]] = {}
+    for one in judgements:
+        key = (one.criterion,) if one.value_text else (one.verdict, one.reason)
+        groups.setdefault(key, []).append(one)
+    return list(groups.values())
+
+
+def _provenance(judgement: Judgement) -> str:
+    limits = "; ".join(
+        f"{name} {', '.join(limits)}" for name, limits in (("warn", judgement.warn), ("fail", judgement.fail)) if limits
+    )
+    keys = f"keys {', '.join(judgement.keys)}" if judgement.keys else ""
+    return "; ".join(part for part in (limits, keys, judgement.source) if part)

@@ -1,0 +1,94 @@
+"""Words about a judgement that the terminal and the HTML report share."""
+
+from __future__ import annotations
+
+import unicodedata
+from importlib.metadata import PackageNotFoundError, version
+
+from trainhealth.verdicts import Judgement, RunSummary, RunVerdict, Verdict
+
+_CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def plain(text: object) -> str:
+    """`text` on one line, with everything that steers a terminal or reorders letters shown as an escape."""
+    return visible(" ".join(str(text).split()))
+
+
+def visible(text: str) -> str:
+    """`text` with everything that steers a terminal or reorders letters shown as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(c.encode("unicode_escape").decode("ascii") if _steers(c) else c for c in text)
+
+
+def _steers(character: str) -> bool:
+    return character in _REORDERING or unicodedata.category(character) in _CONTROL
+
+
+def cut(text: str, length: int) -> str:
+    """`text`, or its beginning and an ellipsis."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def value_of(judgement: Judgement) -> str:
+    if judgement.value_text:
+        return plain(judgement.value_text)
+    if isinstance(judgement.value, float):
+        return f"{judgement.value:.4g}"
+    return plain(judgement.value or "")
+
+
+def limit_of(judgement: Judgement) -> str:
+    """``> 0.2 (thresholds.yaml:14)``"""
+    origin = f" ({judgement.limit_origin})" if judgement.limit_origin else ""
+    return plain(judgement.limit + origin) if judgement.limit else ""
+
+
+def extent_of(judgement: Judgement) -> str:
+    """``last 50 steps, 48 points``"""
+    points = None if judgement.points is None else f"{judgement.points} point{'' if judgement.points == 1 else 's'}"
+    return ", ".join(part for part in (plain(judgement.window), points) if part)
+
+
+def worst_of(judgement: Judgement) -> str:
+    """``412: 0.9``, the place and the value there."""
+    if judgement.worst_at is None:
+        return ""
+    value = "" if judgement.worst_value is None else f": {judgement.worst_value:.4g}"
+    return f"{judgement.worst_at:.15g}{value}"
+
+
+def name_of(summary: RunSummary) -> str:
+    return plain(summary.name or summary.run)
+
+
+def identity_of(summary: RunSummary) -> str:
+    """``run 3fk2x9 · offline W&B · finished · steps 0 to 499 · 500 rows``"""
+    steps = ""
+    if summary.first_step is not None and summary.last_step is not None:
+        steps = f"steps {summary.first_step:.15g} to {summary.last_step:.15g}"
+    place = "/".join(part for part in (summary.entity, summary.project, summary.id) if part)
+    parts = (
+        f"run {summary.run}" if summary.name not in ("", summary.run) else "",
+        place if place != summary.run else "",
+        summary.source,
+        summary.state,
+        steps,
+        f"{summary.rows:,} rows" if summary.rows else "",
+    )
+    return " · ".join(plain(part) for part in parts if part)
+
+
+def tally(run: RunVerdict) -> str:
+    """``2 FAIL, 1 WARN, 31 PASS``, worst first."""
+    counts = {v: sum(j.verdict is v for j in run.judgements) for v in sorted(Verdict, key=lambda v: -v.severity)}
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+
+
+def project_version() -> str:
+    try:
+        return version("trainhealth")
+    except PackageNotFoundError:
+        return "unknown (not installed)"

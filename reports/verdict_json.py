@@ -1,0 +1,104 @@
+"""verdict.json: what the gate says of a run and what it rests on, for machines.
+
+``python -m reports.verdict_json`` writes its JSON Schema anew (reports/verdict.schema.json).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+import pytest
+from pydantic import Field
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from reports.collect import COLLECTOR, runs_to_judge
+from reports.paths import complain, verdict_path, writable
+from reports.text import project_version
+from trainhealth.verdicts import RunVerdict
+
+SCHEMA = Path(__file__).with_name("verdict.schema.json")
+
+
+class VerdictFile(RunVerdict):
+    """One run's verdict.json. NaN and infinite numbers are the strings NaN, Infinity and -Infinity."""
+
+    schema_: Literal[1] = Field(serialization_alias="schema")
+    trainhealth: str = Field(description="The version of trainhealth that judged.")
+    exit_status: int = Field(description="The exit status of the whole pytest session, all runs together.")
+    judged_at: str = Field(description="UTC, ISO 8601.")
+
+    def to_json(self) -> str:
+        plain: Any = json.loads(self.model_dump_json(by_alias=True))
+        return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+class _WithNonFinite(GenerateJsonSchema):
+    """pydantic writes NaN as a string here, but its schemas do not say so."""
+
+    def float_schema(self, schema: core_schema.FloatSchema) -> JsonSchemaValue:
+        return {"anyOf": [super().float_schema(schema), {"enum": ["NaN", "Infinity", "-Infinity"]}]}
+
+
+def schema() -> str:
+    """The JSON Schema of verdict.json."""
+    found = VerdictFile.model_json_schema(mode="serialization", schema_generator=_WithNonFinite)
+    found["$schema"] = GenerateJsonSchema.schema_dialect
+    return json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Take the last session's verdicts away, so that a session that is killed leaves none behind."""
+    config = session.config
+    if COLLECTOR in config.stash:
+        for run in runs_to_judge(config):
+            path = verdict_path(config, run)
+            try:
+                if path.is_file() and writable(config, path):
+                    path.unlink()
+            except OSError as error:
+                complain(config, f"{path} of an earlier session could not be removed: {error.strerror or error}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    config = session.config
+    collector = config.stash.get(COLLECTOR, None)
+    if collector is None:
+        return
+    judged_at = datetime.now(UTC).isoformat(timespec="seconds")
+    for verdict in collector.verdicts():
+        path = verdict_path(config, verdict.summary.run)
+        if not writable(config, path):
+            continue
+        file = VerdictFile(
+            **dict(verdict),
+            schema_=1,
+            trainhealth=project_version(),
+            exit_status=collector.exit_status,
+            judged_at=judged_at,
+        )
+        try:
+            _replace(path, file.to_json())
+        except OSError as error:
+            complain(config, f"{path} was not written: {error.strerror or error}")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write whole or not at all; a link in the place of the file is replaced, not followed."""
+    new = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        with new.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(schema(), encoding="utf-8", newline="\n")

@@ -1,0 +1,167 @@
+"""The HTML report, read by a parser: the page itself, and the rows that its script inserts as HTML."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.paths import safe_folder
+from trainhealth.verdicts import RunSummary
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'></td></tr></table>`${1}` &lt;b&gt; \x1b[31m\u202e"
+TAGS_OF_OURS = {
+    "b", "dd", "details", "div", "dl", "dt", "h3", "h4", "li", "meta", "p", "pre", "section", "span", "strong",
+    "summary", "table", "tbody", "td", "th", "thead", "tr", "ul",
+}  # fmt: skip
+
+
+class _Page(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text: list[str] = []
+        self.blob: dict[str, Any] = {}
+        self.title = ""
+        self.feed(text)
+        self.close()
+        self.title = self.title.strip()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs if name != "data-jsonblob"]
+        for name, value in attrs:
+            if name == "data-jsonblob" and "test_data" not in (value or ""):  # not in pytest-html's bare template
+                self.blob = json.loads(value or "")
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+        if self.tags[-1:] == ["title"]:
+            self.title += data
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [row for rows in self.blob["tests"].values() for row in rows]
+
+    @property
+    def inserted(self) -> _Page:
+        """All that the page's script sets as HTML."""
+        return _Page("\n".join("".join([*row["resultsTableRow"], row["log"]]) for row in self.rows))
+
+
+def _read(pytester: pytest.Pytester, path: str = "reports/out/r/report.html") -> _Page:
+    return _Page((pytester.path / path).read_text(encoding="utf-8"))
+
+
+def test_rows(suite: Any, pytester: pytest.Pytester) -> None:
+    said = {
+        "verdict": "FAIL", "value_text": "0.31", "limit": "> 0.2", "limit_origin": "thresholds.yaml:14", "points": 1,
+        "window": "tail", "worst_at": 480.0, "worst_value": 0.92, "action": "Raise kl_beta", "keys": ["kl/mean"],
+        "table": [{"step": 480, "kl": 0.92}, {"step": 481}],
+    }  # fmt: skip
+    suite(
+        "--run-id", "r", stability={"kl": said}, learning={"reward": "PASS"}, runs=(RunSummary(run="r", name="grpo"),)
+    )
+    page = _read(pytester)
+    assert page.title == "grpo: FAIL"
+    failed = next(row for row in page.rows if row["testId"] == "stability.kl")
+    cells = _Page("".join(failed["resultsTableRow"]))
+    assert cells.text == ["Failed", "FAIL", "stability.kl", "r", "0.31", "> 0.2 (thresholds.yaml:14)", "tail, 1 point",
+                          "480: 0.92", "Raise kl_beta"]  # fmt: skip
+    assert failed["result"] == "Failed"
+    assert [text for text in _Page(failed["log"]).text if text[:1].isdigit()] == ["480", "0.92", "481"]
+    assert len(failed["resultsTableRow"]) == page.tags.count("th")
+
+
+def test_worst_rows_sort_first(suite: Any, pytester: pytest.Pytester) -> None:
+    verdicts = ["PASS", "WAIVED", "FAIL", "NOT_APPLICABLE", "WARN", "ERROR", "INCONCLUSIVE"]
+    suite("--run-id", "r", stability={f"c{i}": verdict for i, verdict in enumerate(verdicts)})
+    page = _read(pytester)
+    assert page.blob["initialSort"] == "verdict"
+    ordered = sorted(page.rows, key=lambda row: row["verdict"])
+    assert ["".join(_Page(row["verdict"]).text) for row in ordered] == [
+        "FAIL", "ERROR", "INCONCLUSIVE", "WARN", "WAIVED", "PASS", "NOT APPLICABLE",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+def test_nothing_from_a_run_becomes_an_element(
+    suite: Any, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("BUILD_URL", "https://ci.invalid/secret")
+    text_fields = ("reason", "value_text", "limit", "limit_origin", "window", "action", "source", "detail", "waiver")
+    said = {
+        **dict.fromkeys(text_fields, EVIL), "keys": [EVIL], "warn": [EVIL], "fail": [EVIL], "value": EVIL,
+        "table": [{EVIL: EVIL, "n": float("nan")}],
+    }  # fmt: skip
+    summary = RunSummary(run="r", name=EVIL, state=EVIL, source=EVIL, project=EVIL, notes=(EVIL,))
+    code = f"def test_bug(run):\n    print({EVIL!r})\n    raise ValueError({EVIL!r})\n"
+    verdicts = ("PASS", "WARN", "FAIL", "INCONCLUSIVE", "ERROR", "NOT_APPLICABLE", "WAIVED")
+    suite(
+        "--run-id", "r", *workers, code=code, runs=(summary,),
+        stability={f"c{i}": {**said, "verdict": verdict} for i, verdict in enumerate(verdicts)},
+    )  # fmt: skip
+    page = _read(pytester)
+    assert page.tags.count("script") == 1
+    assert page.title.startswith("<script>alert(1)</script>")
+    empty = _Page(Path(_template()).read_text(encoding="utf-8"))
+    assert set(page.tags) <= set(empty.tags) | TAGS_OF_OURS
+    assert set(page.inserted.tags) <= TAGS_OF_OURS
+    assert len(page.rows) == 8
+    for found in (page, page.inserted):
+        assert not [name for name, value in found.attributes if name == "onerror" or "alert" in value]
+        assert "<script>alert(1)</script>" in "".join(found.text)
+    assert set(page.blob["environment"]) == {"Python", "trainhealth", "pytest"}
+
+
+def _template() -> str:
+    pytest_html = pytest.importorskip("pytest_html")
+    return str(Path(pytest_html.__file__).parent / "resources" / "index.jinja2")
+
+
+def test_odd_run_id_stays_inside_the_report_folder(suite: Any, pytester: pytest.Pytester) -> None:
+    run = "../../<b>x</b>"
+    suite("--run-id", run, learning={"reward": "PASS"})
+    [folder] = (pytester.path / "reports/out").iterdir()
+    assert folder.name == safe_folder(run)
+    page = _read(pytester, f"reports/out/{folder.name}/report.html")
+    assert page.inserted.tags.count("b") == 1  # the badge of the verdict
+    assert run in page.inserted.text
+
+
+def test_several_runs_share_a_page(suite: Any, pytester: pytest.Pytester) -> None:
+    by_run = {"a": {"learning": {"reward": "PASS"}}, "b": {"learning": {"reward": "WARN"}}}
+    suite("--run-id", "a", "--run-id", "b", by_run=by_run)
+    page = _read(pytester, "reports/out/report.html")
+    assert page.title == "2 runs: WARN"
+    assert page.tags.count("section") == 2
+
+
+def test_the_users_own_path_wins(suite: Any, pytester: pytest.Pytester) -> None:
+    result = suite("--run-id", "r", "--html", "mine/page.html", "--self-contained-html", learning={"reward": "PASS"})
+    assert _read(pytester, "mine/page.html").title == "r: PASS"
+    assert not (pytester.path / "reports/out/r/report.html").exists()
+    result.stdout.fnmatch_lines(["gate: PASS (exit 0)  mine/page.html"])
+
+
+def test_report_dir(suite: Any, pytester: pytest.Pytester) -> None:
+    suite("--run-id", "r", "--report-dir", "elsewhere", learning={"reward": "PASS"})
+    assert {path.name for path in (pytester.path / "elsewhere/r").iterdir()} == {"report.html", "verdict.json"}
+    assert not (pytester.path / "reports").exists()
+
+
+def test_without_pytest_html(suite: Any) -> None:
+    result = suite("--run-id", "r", "-p", "no:html", learning={"reward": "PASS"})
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["gate: PASS (exit 0)  reports/out/r/verdict.json"])
+
+
+def test_outside_the_gate_the_page_is_pytest_htmls_own(suite: Any, pytester: pytest.Pytester) -> None:
+    suite("--html", "page.html", code="def test_it(run):\n    pass\n")
+    page = _read(pytester, "page.html")
+    assert page.title == "page.html"
+    assert "Duration" in page.text

@@ -1,0 +1,112 @@
+"""The terminal report, read as a person reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reports.text import plain
+from trainhealth.verdicts import RunSummary
+
+KL = {
+    "verdict": "FAIL",
+    "reason": "0.31 is beyond the fail limit '> 0.2'",
+    "value": 0.31,
+    "value_text": "0.31",
+    "limit": "> 0.2",
+    "limit_origin": "thresholds.yaml:14",
+    "warn": ["> 0.1"],
+    "fail": ["> 0.2"],
+    "keys": ["kl/mean"],
+    "window": "last 50 steps",
+    "points": 50,
+    "worst_at": 480.0,
+    "worst_value": 0.92,
+    "action": "Raise kl_beta",
+    "detail": "Rising for 120 steps.",
+}
+PASSED = {"verdict": "PASS", "value": 1.2, "value_text": "1.2 nats", "limit": "< 0.5"}
+SUMMARY = RunSummary(
+    run="r", id="r", name="grpo", state="finished", source="offline W&B", rows=1500, first_step=0, last_step=1499,
+    notes=("The last row was still being written.",),
+)  # fmt: skip
+
+
+def _page(result: pytest.RunResult) -> list[str]:
+    start = next(i for i, line in enumerate(result.outlines) if "training health" in line)
+    return result.outlines[start + 1 :]
+
+
+def test_page(suite: Any) -> None:
+    result = suite(
+        "--run-id",
+        "r",
+        stability={"kl": KL, "entropy": PASSED, "grad": PASSED},
+        learning={"reward": PASSED},
+        performance={name: {"verdict": "NOT_APPLICABLE", "reason": "no events were given"} for name in ("p95", "p50")},
+        runs=(SUMMARY,),
+    )
+    assert _page(result)[:11] == [
+        "grpo  FAIL  1 of 6 criteria failed, 4 evaluated: 1 FAIL, 3 PASS, 2 NOT_APPLICABLE",
+        "  run r · offline W&B · finished · steps 0 to 1499 · 1,500 rows",
+        "  note: The last row was still being written.",
+        "  FAIL stability.kl  0.31 against > 0.2 (thresholds.yaml:14), last 50 steps, 50 points, worst at",
+        "      480: 0.92",
+        "      -> Raise kl_beta",
+        "  NOT_APPLICABLE  performance.p50, performance.p95: no events were given",
+        "  PASS learning  reward 1.2 nats (limit < 0.5)",
+        "  PASS stability  entropy 1.2 nats (limit < 0.5), grad 1.2 nats (limit < 0.5)",
+        "",
+        "gate: FAIL (exit 1)  reports/out/r/report.html",
+    ]
+
+
+def test_verbose_shows_everything(suite: Any) -> None:
+    page = _page(suite("--run-id", "r", "-v", stability={"kl": KL, "entropy": PASSED}, learning={"reward": PASSED}))
+    for line in (
+        "      Rising for 120 steps.",
+        "      warn > 0.1; fail > 0.2; keys kl/mean",
+        "  PASS stability.entropy  1.2 nats against < 0.5",
+    ):
+        assert line in page
+
+
+def test_quiet_shows_headlines_only(suite: Any) -> None:
+    page = _page(suite("--run-id", "r", "-q", stability={"kl": KL}, learning={"reward": PASSED}, runs=(SUMMARY,)))
+    assert page[:2] == [
+        "grpo  FAIL  1 of 2 criteria failed, 2 evaluated: 1 FAIL, 1 PASS",
+        "gate: FAIL (exit 1)  reports/out/r/report.html",
+    ]
+
+
+def test_colours(suite: Any) -> None:
+    text = suite("--run-id", "r", "--color=yes", stability={"kl": KL}, learning={"reward": PASSED}).stdout.str()
+    assert "\x1b[1m\x1b[31m  FAIL stability.kl\x1b[0m  0.31 against" in text
+
+
+def test_nothing_from_a_run_steers_the_terminal(suite: Any) -> None:
+    evil = "\x1b[2J\x1b]0;owned\x07 \u202egnp \r\n::error::owned\x9b31m"
+    said = {"verdict": "FAIL", "reason": evil, "action": evil, "value_text": evil, "limit": evil, "window": evil}
+    summary = RunSummary(run="r", name="::set-output name=x::y", state=evil, notes=(evil, "##[group]x"))
+    result = suite(
+        "--run-id", "r", stability={"kl": said, "open": {**said, "verdict": "INCONCLUSIVE"}}, runs=(summary,)
+    )
+    page = "\n".join(_page(result))
+    assert not set(page) & set("\x1b\x07\r\x9b\u202e")
+    assert "\\x1b[2J\\x1b]0;owned\\x07 \\u202egnp ::error::owned\\x9b31m" in page.replace("\n      ", " ")
+    assert not [line for line in _page(result) if line.lstrip().startswith(("::", "##"))]
+
+
+def test_long_messages_are_cut(suite: Any) -> None:
+    said = {"verdict": "ERROR", "reason": "x" * 10_000}
+    assert sum(map(len, _page(suite("--run-id", "r", learning={"reward": said})))) < 1_500
+    assert "".join(_page(suite("--run-id", "r", "-v", learning={"reward": said}))).count("x") > 10_000
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a\nb\t c", "a b c"), ("\x00", "\\x00"), ("\ud800", "\\ud800"), ("naïve ✓ 日本", "naïve ✓ 日本"), (None, "None")],
+)
+def test_plain(text: object, shown: str) -> None:
+    assert plain(text) == shown
