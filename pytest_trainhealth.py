@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent
-SETTINGS = ["-c", str(ROOT / "pyproject.toml"), "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
+QUIET = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+SETTINGS = ("-c", str(ROOT / "pyproject.toml"), "-W", QUIET)
 OURS = ("--run-id", "--events", "--wandb-dir", "--thresholds", "--report-dir")
 
 
@@ -25,7 +26,9 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     config = pluginmanager.get_plugin("pytestconfig")
     assert isinstance(config, pytest.Config)
     given = config.invocation_params.args
-    misled = config.rootpath != ROOT and any(str(argument).startswith(OURS) for argument in given)
-    if misled and list(given[: len(SETTINGS)]) != SETTINGS:
+    if given[: len(SETTINGS)] == SETTINGS or not any(str(argument).startswith(OURS) for argument in given):
+        return
+    # The folder of the reports misleads nobody until it is made, and then the workers of pytest-xdist.
+    if config.rootpath != ROOT or "--report-dir" in given:
         # Where its root lies cannot be told to a session that has begun, so another takes its place.
         raise SystemExit(pytest.main([*SETTINGS, *given], plugins=config.invocation_params.plugins))

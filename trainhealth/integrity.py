@@ -20,7 +20,9 @@ REGULAR = 0.8
 
 
 def state(record: RunRecord) -> Measurement:
-    """The run's state, a word such as ``finished``."""
+    """The run's state, a word such as ``finished``. Raises Inconclusive for a run that says nothing at all."""
+    if record.exit_code is None and not record.history.length:
+        raise Inconclusive("the run has no history rows and recorded no exit")
     code = "" if record.exit_code is None else f"exit code {record.exit_code}"
     if record.exit_code is None and record.state != "finished":
         code = "no exit was recorded"
@@ -75,7 +77,9 @@ def missing_steps(steps: StepAxis) -> Measurement:
         raise NotApplicable(f"{steps.key} has no usual stride, so a missing step cannot be told")
     missing = np.maximum(np.rint(strides) - 1, 0)
     gaps = [
-        f"{distinct[at]:.15g} to {distinct[at + 1]:.15g}" for at in np.argsort(-missing, kind="stable")[:3] if missing[at]
+        f"{distinct[at]:.15g} to {distinct[at + 1]:.15g}"
+        for at in np.argsort(-missing, kind="stable")[:3]
+        if missing[at]
     ]
     return Measurement(
         float(missing.sum() / (missing.sum() + len(distinct))),

@@ -29,10 +29,8 @@ class Trace:
         if not len(self.values):
             return None
         bad = np.flatnonzero(~np.isfinite(self.values))
-        if len(bad):
-            at = int(bad[0])
-        else:
-            at = int(np.argmax(self.values) if sign == ">" else np.argmin(self.values))
+        extreme = np.argmax if sign == ">" else np.argmin
+        at = int(bad[0]) if len(bad) else int(extreme(self.values))
         return float(self.steps[at]), float(self.values[at])
 
 
@@ -49,7 +47,7 @@ class Measurement:
         window: which part of the run they come from, for people.
         keys: the names of the metrics or events as the run logs them.
         trace: the points, to find the worst step.
-        interval: 95 % interval of the value, in its unit, where one is known: a limit inside it leaves the verdict open.
+        interval: 95 % interval of the value, in its unit, where one is known; a limit inside it decides nothing.
         non_finite: how many NaN or infinite points lie in the window; any of them rules out a pass.
         detail: one more sentence for the message.
         table: rows for reports, each a mapping of column to number or text.

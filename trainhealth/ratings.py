@@ -165,10 +165,11 @@ class Ratings:
 
 
 def _latest(series: Series, at: Floats) -> Floats:
-    """The latest value of `series` at or before each step of `at`, in the order logged; -inf before the first."""
+    """The latest value of `series` at or before each step of `at`; NaN for one not finite, -inf before the first."""
     order = np.argsort(series.steps, kind="stable")
+    values = np.where(np.isfinite(series.values), series.values, np.nan)[order]
     index = np.searchsorted(series.steps[order], at, side="right") - 1
-    return np.where(index >= 0, series.values[order][np.maximum(index, 0)], -np.inf)
+    return np.where(index >= 0, values[np.maximum(index, 0)], -np.inf)
 
 
 def agent_name(key: str, patterns: AgentPatterns) -> str | None:

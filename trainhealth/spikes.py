@@ -105,4 +105,5 @@ def gradient_spikes(series: Series) -> Measurement:
     beyond = ~(series.values <= limit)
     beyond[: HISTORY // 2] &= ~np.isfinite(series.values[: HISTORY // 2])  # too little before them to call a spike
     peak = series.max().value
-    return series.measurement(float(beyond.mean()), unit="fraction", detail=f"{int(beyond.sum())} steps, peak {peak:.4g}")
+    detail = f"{int(beyond.sum())} steps, peak {peak:.4g}"
+    return series.measurement(float(beyond.mean()), unit="fraction", detail=detail)

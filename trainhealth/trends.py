@@ -24,6 +24,9 @@ CONFIDENCE = 0.95
 SHARE = 5
 """First and last fifth of a series are compared: early enough to see a steep start, long enough to average."""
 
+DEGREE = 2
+"""Of the curve that is taken out of either side before its noise is measured."""
+
 MIN_POINTS = 10
 """Fewest points on either side of a comparison."""
 
@@ -34,38 +37,47 @@ EARLY = 20
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Difference of two means with its standard error and degrees of freedom."""
+    """Difference of two means with its standard error and degrees of freedom; `noise` is the deviation of one value."""
 
     value: float
     error: float
     freedom: float
+    noise: float
 
 
 def difference(early: Floats, late: Floats) -> Difference:
-    """Mean of `late` minus mean of `early`, two stretches of one AR(1) process of equal length, 10 values or more.
+    """Mean of `late` minus mean of `early`, two stretches of 5 values or more whose noise is an AR(1) process each.
 
-    Noise and autocorrelation are estimated from what is left of both stretches once a straight line is taken out of
-    each, so that a rise within a stretch is not mistaken for noise.
+    Noise and autocorrelation are estimated from what is left of a stretch once a parabola is taken out of it, so that
+    a rise, or a dip, within the stretch is not mistaken for noise. Degrees of freedom: Welch and Satterthwaite.
     """
-    side = len(early)
-    rest = [_detrended(early), _detrended(late)]
-    power = float(sum(one @ one for one in rest))
     value = float(late.mean() - early.mean())
-    if power == 0.0:
-        return Difference(value, 0.0, 2.0 * side - 2)
-    r = float(sum(one[1:] @ one[:-1] for one in rest)) / power
-    r = min(max(r + (2 + 4 * r) / side, 0.0), 0.98)  # detrending biases the estimate by about -(2 + 4r) / side
-    independent = max(side * (1 - r) / (1 + r), 2.0)
-    variance = power / (2 * side - 4) / max(1 - 2 / independent, 0.25)
-    return Difference(value, math.sqrt(2 * variance / independent), max(2 * independent - 2, 3.0))
+    sides = (_noise(early), _noise(late))
+    of_mean = [
+        # Estimated from few independent values, the variance comes out too small.
+        variance / max(1 - (DEGREE + 1) / independent, 0.25) / independent
+        for variance, independent in sides
+    ]
+    total = sum(of_mean)
+    if total == 0.0:
+        return Difference(value, 0.0, float(len(early) + len(late) - 2), 0.0)
+    freedom = total**2 / sum(part**2 / max(side[1] - 1, 1.0) for part, side in zip(of_mean, sides, strict=True))
+    noise = math.sqrt(sum(variance for variance, _ in sides) / 2)
+    return Difference(value, math.sqrt(total), max(freedom, 3.0), noise)
 
 
-def _detrended(values: Floats) -> Floats:
-    at = np.arange(len(values)) - (len(values) - 1) / 2
-    centred: Floats = values - values.mean()
-    rest: Floats = centred - at * ((at @ centred) / (at @ at))
-    # What rounding leaves of an exact line is no noise.
-    return np.where(np.abs(rest) > 1e-12 * max(float(np.abs(values).max()), 1e-300), rest, 0.0)
+def _noise(values: Floats) -> tuple[float, float]:
+    """(variance of one value, number of independent values that the autocorrelated ones are worth)."""
+    n, fitted = len(values), DEGREE + 1
+    basis = np.linalg.qr(np.vander(np.linspace(-1, 1, n), fitted))[0]
+    rest = values - basis @ (basis.T @ values)
+    power = float(rest @ rest)
+    if power <= n * (1e-12 * float(np.abs(values).max())) ** 2:  # what rounding leaves of an exact curve
+        return 0.0, float(n)
+    r = float(rest[1:] @ rest[:-1]) / power
+    r = min(max(r + fitted * (1 + 2 * r) / n, 0.0), 0.98)  # every fitted term biases the estimate by -(1 + 2r) / n
+    independent = max(n * (1 - r) / (1 + r), 2.0)
+    return power / (n - fitted), independent
 
 
 def student_quantile(p: float, freedom: float) -> float:
@@ -90,12 +102,10 @@ def change(series: Series) -> Measurement:
     if len(values) < 2 * side:
         raise Inconclusive(f"{series.key} has {len(values)} finite points, {2 * side} are needed to see a change")
     early, late = values[:side], values[-side:]
-    spread = math.sqrt((early.var() + late.var()) / 2)
-    if spread == 0.0:
-        if early[0] == late[0]:
-            raise Inconclusive(f"{series.key} is constant at {early[0]:.6g}: there is nothing to learn from")
-        spread = abs(float(late[0] - early[0]))
+    if np.ptp(values) == 0.0:
+        raise Inconclusive(f"{series.key} is constant at {values[0]:.6g}: there is nothing to learn from")
     found = difference(early, late)
+    spread = found.noise or float(np.std(values))
     effect = found.value / spread
     margin = student_quantile((1 + CONFIDENCE) / 2, found.freedom) * found.error / spread
     return series.measurement(
@@ -110,7 +120,7 @@ def early_drop(series: Series) -> Measurement:
     """How far the series surely fell from where it started, as a fraction of its starting level.
 
     Start: mean of the first 3 points. Low: the lowest mean of 3 consecutive points. Two standard errors of that
-    difference are given back, so that noise is no drop. Where the start is about 0, one standard deviation is the scale.
+    difference are given back, so that noise is no drop. A start of about 0 has one standard deviation as its scale.
     """
     width = 3
     values = series.finite

@@ -90,7 +90,7 @@ class Judgement(BaseModel):
             parts[0] += f" ({self.limit_origin})"
         if self.points is not None:
             parts.append(f"{', '.join(self.keys)}: {self.window or 'whole run'}, {self.points} points")
-        if self.worst_at is not None:
+        if self.worst_at is not None and self.worst_value is not None:
             parts.append(f"worst at step {self.worst_at:.15g}: {self.worst_value:.6g}")
         parts.extend(part for part in (self.detail, self.waiver) if part)
         if self.action:

@@ -33,7 +33,8 @@ def test_elo_gap(run: Run, criterion: Judge) -> None:
     """Final Elo of the best checkpoint above the base model's."""
     base, checkpoints = run.ratings.base(), run.ratings.checkpoints()
     best = max(checkpoints, key=lambda checkpoint: checkpoint.final)
-    criterion.judge(run.ratings.measurement(best.final - base.final, [base, best], f"best checkpoint: {best.name}"))
+    lead = best.final - base.final
+    criterion.judge(run.ratings.measurement(lead, [base, *checkpoints], f"best checkpoint: {best.name}"))
 
 
 def test_elo_gap_trend(run: Run, criterion: Judge) -> None:

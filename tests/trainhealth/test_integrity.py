@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from synthetic import column, run, series
 
 from trainhealth import integrity
+from trainhealth.measurement import Measurement
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
 EMPTY = run({})
@@ -102,14 +104,15 @@ def test_one_non_finite_value_is_found(value: float) -> None:
 
 
 def test_an_empty_run_is_inconclusive_everywhere() -> None:
-    for measure in (
+    measures: list[Callable[[], Measurement]] = [
         lambda: integrity.completeness(EMPTY.record),
         lambda: integrity.missing_steps(EMPTY.steps),
         lambda: integrity.repeated_steps(EMPTY.steps, []),
         lambda: integrity.rows_per_step(EMPTY.steps),
         lambda: integrity.steps_backwards(EMPTY.steps, (0,)),
         lambda: integrity.completion(EMPTY.steps, 100, "finished"),
-    ):
+    ]
+    for measure in measures:
         with pytest.raises(Inconclusive, match="no history rows"):
             measure()
 

@@ -8,12 +8,10 @@ from synthetic import ROOT, column, run
 
 from trainhealth.ratings import Role, agent_name, role_of
 from trainhealth.run import Run
-from trainhealth.thresholds import load
+from trainhealth.thresholds import AgentPatterns, load
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
-THRESHOLDS = load(ROOT / "thresholds.yaml")
-PATTERNS = THRESHOLDS.agents
-assert PATTERNS is not None
+PATTERNS = load(ROOT / "thresholds.yaml").agents or AgentPatterns(())
 
 
 def league(**agents: Sequence[float]) -> Run:
@@ -23,7 +21,8 @@ def league(**agents: Sequence[float]) -> Run:
 @pytest.mark.parametrize(
     "key",
     ["elo/step", "elo/challenger", "elo/win_rate", "elo/games_played", "elo/evaluation_step", "elo/vs_bot_win_rate",
-     "elo/vs_chaos_bot_win_rate", "elo/mean", "elo/agents", "trueskill/base_model_mu", "elo/x/base_model", "Elo/base_model"],
+     "elo/vs_chaos_bot_win_rate", "elo/mean", "elo/agents", "trueskill/base_model_mu", "elo/x/base_model",
+     "Elo/base_model"],
 )  # fmt: skip
 def test_what_is_no_agent(key: str) -> None:
     assert agent_name(key, PATTERNS) is None

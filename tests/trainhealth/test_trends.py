@@ -40,8 +40,9 @@ def test_noise_is_seldom_called_a_change(phi: float, most: float) -> None:
 
 def test_a_fall_at_the_end_is_seen() -> None:
     fall = np.where(np.arange(164) < 120, 0.0, -(np.arange(164) - 120) / 11)
-    low, high = change(series((ar1(164, 0.5, 1) + fall).tolist())).interval or (0, 0)
-    assert high < 0
+    interval = change(series((ar1(164, 0.5, 1) + fall).tolist())).interval
+    assert interval is not None
+    assert interval[1] < 0
 
 
 def test_a_real_rise_is_seen() -> None:
@@ -61,7 +62,9 @@ def test_too_few_points_for_a_change() -> None:
 
 
 def test_a_step_without_noise_is_a_change() -> None:
-    assert change(series([0.0] * 50 + [1.0] * 50)).value == pytest.approx(1.0)
+    found = change(series([0.0] * 50 + [1.0] * 50))
+    assert found.value == 1.0 / 0.5  # the standard deviation of as many ones as zeros
+    assert found.interval == (2.0, 2.0)
 
 
 def test_nan_is_left_out_and_counted() -> None:

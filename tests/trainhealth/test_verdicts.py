@@ -51,8 +51,8 @@ def verdict(measurement: Measurement, warn: str = "", fail: str = "") -> Verdict
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(0.05, "PASS"), (0.1, "PASS"), (0.11, "WARN"), (0.2, "WARN"), (0.21, "FAIL"), (math.nan, "FAIL"), (math.inf, "FAIL"),
-     (-math.inf, "PASS")],
+    [(0.05, "PASS"), (0.1, "PASS"), (0.11, "WARN"), (0.2, "WARN"), (0.21, "FAIL"), (math.nan, "FAIL"),
+     (math.inf, "FAIL"), (-math.inf, "PASS")],
 )  # fmt: skip
 def test_upper_limits(value: float, expected: str) -> None:
     assert verdict(Measurement(value), "> 0.1", "> 0.2") == expected

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trainhealth.history import Column, History, RunRecord
 from trainhealth.run import Run
 from trainhealth.series import Series
 from trainhealth.thresholds import Thresholds, load
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def series(values: Sequence[float], steps: Sequence[float] | None = None, name: str = "kl") -> Series:
-    at = np.arange(len(values), dtype=np.float64) if steps is None else np.asarray(steps, dtype=np.float64)
+def series(values: npt.ArrayLike, steps: npt.ArrayLike | None = None, name: str = "kl") -> Series:
+    points = np.asarray(values, dtype=np.float64)
+    at = np.arange(len(points), dtype=np.float64) if steps is None else np.asarray(steps, dtype=np.float64)
     first, last = (float(at.min()), float(at.max())) if len(at) else (0.0, 0.0)
-    return Series(name, name, at, np.asarray(values, dtype=np.float64), first, last)
+    return Series(name, name, at, points, first, last)
 
 
-def column(values: Sequence[float], rows: Sequence[int] | None = None) -> Column:
-    at = range(len(values)) if rows is None else rows
-    return Column(np.asarray(at, dtype=np.uint32), np.asarray(values, dtype=np.float64))
+def column(values: npt.ArrayLike, rows: npt.ArrayLike | None = None) -> Column:
+    points = np.asarray(values, dtype=np.float64)
+    return Column(
+        np.arange(len(points), dtype=np.uint32) if rows is None else np.asarray(rows, dtype=np.uint32), points
+    )
 
 
 def run(columns: Mapping[str, Column], thresholds: Thresholds | None = None, **record: Any) -> Run:
@@ -34,7 +38,7 @@ def run(columns: Mapping[str, Column], thresholds: Thresholds | None = None, **r
     return Run("demo", RunRecord("demo", history, "a test", **record), thresholds or load(ROOT / "thresholds.yaml"))
 
 
-def ar1(length: int, phi: float, seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+def ar1(length: int, phi: float, seed: int) -> npt.NDArray[np.float64]:
     """An AR(1) series with mean 0 and variance 1, from its stationary distribution."""
     random = np.random.default_rng(seed)
     noise = random.normal(size=length) * np.sqrt(1 - phi**2)

@@ -1,0 +1,244 @@
+"""Every criterion of a run: what passes it, what fails it, and that missing data, NaN and short runs never pass it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from bench import checks, judgements, verdict
+from synthetic import ar1, column, run
+
+from trainhealth.history import Column
+from trainhealth.run import Run
+
+STEPS = 200
+Columns = dict[str, Any]
+
+
+def healthy(**changes: Column | None) -> Columns:
+    """Columns of a GRPO run that learns; a change replaces a column, None removes it."""
+    at = np.arange(STEPS)
+    columns: Columns = {
+        "_step": column(at),
+        "benchmark/reward_mean": column(10 + 3 * at / STEPS + 0.5 * ar1(STEPS, 0.5, 1)),
+        "kl/mean": column(0.02 * np.exp(0.2 * ar1(STEPS, 0.5, 2))),
+        "kl/max": column(0.1 * np.exp(0.2 * ar1(STEPS, 0.5, 3))),
+        "benchmark/grad_norm": column(3 * np.exp(0.1 * ar1(STEPS, 0.5, 4))),
+        "benchmark/loss": column(0.1 * ar1(STEPS, 0.5, 5)),
+        "policy/entropy_mean": column(1 + 0.1 * ar1(STEPS, 0.5, 6)),
+    }
+    rated = np.arange(0, STEPS, 10)
+    for name, first, last in (
+        ("base_model", 1000, 930), ("chaos_bot", 900, 850), ("defensive_bot", 940, 800),
+        ("adapter_v0", 1010, 960), ("adapter_v50", 1030, 1000), ("adapter_v100", 1040, 1060),
+    ):  # fmt: skip
+        columns[f"elo/{name}"] = column(np.linspace(first, last, len(rated)), rated)
+    return {key: value for key, value in {**columns, **changes}.items() if value is not None}
+
+
+def build(columns: Columns, **record: Any) -> Run:
+    given = {"state": "finished", "exit_code": 0, "config": {"total_steps": STEPS}, **record}
+    return run(columns, **given)
+
+
+def with_value(key: str, at: int | slice, value: float) -> Columns:
+    columns = healthy()
+    old: Column = columns[key]
+    values = old.values.copy()
+    values[at] = value
+    return {**columns, key: Column(old.rows, values)}
+
+
+def elo(name: str, *values: float) -> Columns:
+    return healthy(**{f"elo/{name}": column(np.interp(range(20), np.linspace(0, 19, len(values)), values),
+                                            range(0, STEPS, 10))})  # fmt: skip
+
+
+def verdict_of(id_: str, columns: Columns, **record: Any) -> str:
+    return str(next(judgements(build(columns, **record), id_)).verdict)
+
+
+def reward(values: Any) -> Columns:
+    return healthy(**{"benchmark/reward_mean": column(values)})
+
+
+def without_ratings(columns: Columns) -> Columns:
+    return {key: value for key, value in columns.items() if not key.startswith("elo/")}
+
+
+NOISE = 0.5 * ar1(STEPS, 0.5, 9)
+FALLING_EARLY = np.concatenate([np.linspace(14, 8, 8), np.full(STEPS - 8, 8.0)]) + 0.1 * NOISE
+
+PATHOLOGIES: dict[str, Callable[[], str]] = {
+    "learning.base_model_elo": lambda: verdict_of("learning.base_model_elo", elo("base_model", 1000, 1109)),
+    "learning.baseline_elo": lambda: verdict_of("learning.baseline_elo", elo("chaos_bot", 900, 1010)),
+    "learning.baselines_exploited": lambda: verdict_of("learning.baselines_exploited", elo("chaos_bot", 700, 1000)),
+    "learning.elo_gap": lambda: verdict_of("learning.elo_gap", elo("base_model", 1000, 1070)),
+    "learning.elo_gap_trend": lambda: verdict_of("learning.elo_gap_trend", elo("adapter_v100", 1200, 1005)),
+    "learning.older_checkpoints": lambda: verdict_of("learning.older_checkpoints", elo("adapter_v100", 1100, 900)),
+    "learning.newest_checkpoint": lambda: verdict_of(
+        "learning.newest_checkpoint", elo("adapter_v100", 1040, 1060, 1030)
+    ),
+    "learning.reward_trend": lambda: verdict_of("learning.reward_trend", reward(np.linspace(14, 8, STEPS) + NOISE)),
+    "learning.reward_gain": lambda: verdict_of(
+        "learning.reward_gain", without_ratings(reward(np.linspace(14, 8, STEPS) + NOISE))
+    ),
+    "learning.early_reward_drop": lambda: verdict_of("learning.early_reward_drop", reward(FALLING_EARLY)),
+    "stability.kl_level": lambda: verdict_of("stability.kl_level", with_value("kl/mean", slice(120, None), 0.3)),
+    "stability.kl_spikes": lambda: verdict_of("stability.kl_spikes", with_value("kl/mean", slice(50, 58, 2), 392_000)),
+    "stability.kl_runaway": lambda: verdict_of("stability.kl_runaway", with_value("kl/mean", slice(190, None), 9)),
+    "stability.grad_norm_level": lambda: verdict_of(
+        "stability.grad_norm_level", with_value("benchmark/grad_norm", slice(120, None), 34.5)
+    ),
+    "stability.grad_norm_spikes": lambda: verdict_of(
+        "stability.grad_norm_spikes", with_value("benchmark/grad_norm", slice(30, None, 10), 40)
+    ),
+    "stability.non_finite_values": lambda: verdict_of(
+        "stability.non_finite_values", with_value("policy/entropy_mean", 77, math.nan)
+    ),
+    "integrity.run_state": lambda: verdict_of("integrity.run_state", healthy(), state="crashed", exit_code=None),
+    "integrity.completion": lambda: verdict_of("integrity.completion", healthy(), config={"max_steps": 1000}),
+    "integrity.missing_steps": lambda: verdict_of(
+        "integrity.missing_steps", healthy(_step=column([*range(150), *range(200, 250)]))
+    ),
+    "integrity.repeated_steps": lambda: verdict_of(
+        "integrity.repeated_steps", healthy(_step=column([*range(150), *range(100, 150)]))
+    ),
+    "integrity.steps_backwards": lambda: verdict_of(
+        "integrity.steps_backwards", healthy(_step=column([*range(150), *range(140, 190)]))
+    ),
+}  # fmt: skip
+
+WARN_ONLY: dict[str, Callable[[], str]] = {
+    "stability.grad_norm_peak": lambda: verdict_of(
+        "stability.grad_norm_peak", with_value("benchmark/grad_norm", 9, 422)
+    ),
+    "integrity.rows_per_step": lambda: verdict_of(
+        "integrity.rows_per_step", healthy(**{"benchmark/step": column(range(100), range(0, STEPS, 2))})
+    ),
+    "integrity.uninstrumented_metrics": lambda: verdict_of(
+        "integrity.uninstrumented_metrics", with_value("policy/entropy_mean", slice(None), 0)
+    ),
+}
+
+RECORD_ONLY = {"integrity.run_state", "integrity.completion", "integrity.history_complete"}
+"""Criteria that look at no metric."""
+
+
+def test_the_healthy_run_passes_every_criterion() -> None:
+    found = {one.criterion: str(one.verdict) for one in judgements(build(healthy()))}
+    assert found.pop("learning.reward_gain") == "NOT_APPLICABLE"
+    assert set(found.values()) == {"PASS"}, found
+    assert verdict(build(healthy())).verdict == "PASS"
+
+
+def test_a_run_without_ratings_is_judged_by_its_reward() -> None:
+    found = verdict(build(without_ratings(healthy())))
+    assert found.verdict == "PASS"
+    elo = {one.criterion: one.verdict for one in found.judgements if "elo" in one.criterion or "check" in one.criterion}
+    assert set(elo.values()) == {"NOT_APPLICABLE"}
+    flat = verdict(build(without_ratings(reward(10 + NOISE))))
+    assert flat.verdict == "INCONCLUSIVE"
+
+
+def test_every_criterion_of_a_run_has_its_pathology() -> None:
+    assert {*PATHOLOGIES, *WARN_ONLY, "integrity.history_complete"} == set(checks())
+
+
+@pytest.mark.parametrize("id_", PATHOLOGIES)
+def test_the_pathology_fails(id_: str) -> None:
+    assert PATHOLOGIES[id_]() == "FAIL"
+
+
+@pytest.mark.parametrize("id_", WARN_ONLY)
+def test_the_oddity_warns(id_: str) -> None:
+    assert WARN_ONLY[id_]() == "WARN"
+
+
+@pytest.mark.parametrize(("exit_code", "expected"), [(0, "FAIL"), (None, "WARN")])
+def test_rows_that_were_logged_and_are_not_here(exit_code: int | None, expected: str) -> None:
+    one = build(healthy(), exit_code=exit_code)
+    object.__setattr__(one.record.history, "complete", False)
+    assert next(judgements(one, "integrity.history_complete")).verdict == expected
+
+
+@pytest.mark.parametrize("id_", sorted(checks()))
+@pytest.mark.parametrize(
+    "columns",
+    [{}, {"_step": column(range(STEPS))}, {"_step": column(range(STEPS)), "other": column([0.5] * STEPS)}],
+    ids=["nothing", "steps", "another metric"],
+)
+def test_without_its_data_no_criterion_passes(id_: str, columns: Columns) -> None:
+    found = next(judgements(build(columns, exit_code=None), id_)).verdict
+    allowed = {"INCONCLUSIVE", "NOT_APPLICABLE", "FAIL"}
+    if columns and id_.startswith("integrity."):
+        allowed |= {"PASS", "WARN"}  # the steps are all that these look at
+    assert found in allowed
+    assert verdict(build(columns, exit_code=None)).verdict in ("INCONCLUSIVE", "FAIL")
+
+
+METRICS_OF = {
+    "learning.reward_trend": "benchmark/reward_mean",
+    "learning.early_reward_drop": "benchmark/reward_mean",
+    "stability.kl_level": "kl/mean",
+    "stability.kl_spikes": "kl/mean",
+    "stability.kl_runaway": "kl/mean",
+    "stability.grad_norm_level": "benchmark/grad_norm",
+    "stability.grad_norm_spikes": "benchmark/grad_norm",
+    "stability.grad_norm_peak": "benchmark/grad_norm",
+    "stability.non_finite_values": "benchmark/loss",
+    "learning.base_model_elo": "elo/base_model",
+    "learning.baseline_elo": "elo/chaos_bot",
+    "learning.baselines_exploited": "elo/chaos_bot",
+    "learning.elo_gap": "elo/adapter_v100",
+    "learning.elo_gap_trend": "elo/adapter_v100",
+    "learning.older_checkpoints": "elo/adapter_v0",
+    "learning.newest_checkpoint": "elo/adapter_v100",
+}
+
+
+@pytest.mark.parametrize("id_", METRICS_OF)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("at", [0, 9, -1, slice(None)], ids=["first", "early", "last", "all"])
+def test_a_non_finite_point_never_passes(id_: str, value: float, at: int | slice) -> None:
+    outside = {"stability.kl_level": (0, 9), "stability.grad_norm_level": (0, 9), "learning.early_reward_drop": (-1,)}
+    found = verdict_of(id_, with_value(METRICS_OF[id_], at, value))
+    if at not in outside.get(id_, ()):
+        assert found in ("FAIL", "INCONCLUSIVE")
+    assert verdict(build(with_value(METRICS_OF[id_], at, value))).verdict in ("FAIL", "INCONCLUSIVE")
+
+
+@pytest.mark.parametrize("id_", METRICS_OF)
+def test_two_points_are_too_few(id_: str) -> None:
+    short = {key: Column(one.rows[:2], one.values[:2]) for key, one in healthy().items()}
+    assert verdict_of(id_, short) in ("INCONCLUSIVE",) or id_ == "stability.non_finite_values"
+    assert verdict(build(short)).verdict in ("INCONCLUSIVE", "FAIL")
+
+
+def test_a_metric_that_stops_has_no_tail() -> None:
+    """Clients before 0.28.1 drop a NaN of half precision: it shows as a missing key."""
+    cut = healthy()["kl/mean"]
+    columns = healthy(**{"kl/mean": Column(cut.rows[:150], cut.values[:150])})
+    assert verdict_of("stability.kl_level", columns) == "INCONCLUSIVE"
+
+
+def test_a_lucky_last_step_does_not_rescue_a_collapsed_run() -> None:
+    values = np.linspace(14, 2, STEPS) + NOISE
+    values[-1] = 40.0
+    assert verdict_of("learning.reward_trend", reward(values)) == "FAIL"
+
+
+def test_entropy_has_no_absolute_limit() -> None:
+    """A healthy public run starts at 0.117."""
+    low = healthy(**{"policy/entropy_mean": column(0.117 + 0.01 * NOISE)})
+    assert verdict(build(low)).verdict == "PASS"
+
+
+def test_traps_beside_the_ratings_change_nothing() -> None:
+    traps = {f"elo/{name}": column(np.linspace(0, 5000, STEPS)) for name in
+             ("step", "challenger", "win_rate", "games_played", "evaluation_step", "vs_bot_win_rate")}  # fmt: skip
+    plain = [one.model_dump() for one in judgements(build(healthy()))]
+    assert [one.model_dump() for one in judgements(build(healthy(**traps)))] == plain

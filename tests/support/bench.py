@@ -1,0 +1,55 @@
+"""Judging a run in this process, check by check, without a pytest session of its own: fast enough for properties."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from synthetic import ROOT
+
+from trainhealth.errors import TrainhealthError
+from trainhealth.judge import Judge
+from trainhealth.run import Run
+from trainhealth.verdicts import Inconclusive, Judgement, NotApplicable, RunVerdict, judge_run
+
+
+@cache
+def checks() -> dict[str, Callable[..., None]]:
+    """Criterion id -> the check of a run that judges it."""
+    found: dict[str, Callable[..., None]] = {}
+    for file in sorted((ROOT / "checks").glob("*/test_*.py")):
+        for name, function in inspect.getmembers(_module(file), inspect.isfunction):
+            if name.startswith("test_") and list(inspect.signature(function).parameters) == ["run", "criterion"]:
+                found[f"{file.parent.name}.{name.removeprefix('test_')}"] = function
+    return found
+
+
+def judgements(run: Run, *ids: str) -> Iterator[Judgement]:
+    """What the checks (all, or those of `ids`) say of `run`."""
+    for id_, check in checks().items():
+        if ids and id_ not in ids:
+            continue
+        judge = Judge(run.thresholds.criteria[id_], run.label)
+        try:
+            check(run, judge)
+        except (Inconclusive, NotApplicable, TrainhealthError) as error:
+            yield judge.undecided(error)
+        else:
+            assert judge.judgement is not None, id_
+            yield judge.judgement
+
+
+def verdict(run: Run) -> RunVerdict:
+    return judge_run(run.summary(), judgements(run))
+
+
+def _module(file: Path) -> ModuleType:
+    spec: Any = importlib.util.spec_from_file_location(f"checks_{file.parent.name}_{file.stem}", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
