@@ -161,7 +161,9 @@ class Bench:
             ini = Path(scratch, "pytest.ini")
             ini.write_text("[pytest]\n")
             html = ("--html", Path(scratch, "report.html"), "--self-contained-html")
-            empty = python("-m", "pytest", "-p", "no:cacheprovider", "-q", "-c", ini, *html, test)
+            empty = python(
+                "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-q", "-c", ini, *html, test
+            )
             events = EXAMPLES / "events" / f"{DEMO}.ndjson.gz"
             ours, theirs = alternate(self.rounds, judge(DEMO, self.reports, f"--events={events}"), empty)
         compare(f"judge {DEMO} with events / one empty test, html", "< 3", ours, theirs)

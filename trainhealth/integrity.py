@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -118,7 +117,7 @@ def repeated_steps(steps: StepAxis, series: Sequence[Series]) -> Measurement:
 def rows_per_step(steps: StepAxis) -> Measurement:
     """Median number of history rows per training step."""
     _require_rows(steps)
-    rows = np.array(list(Counter(steps.of_row.tolist()).values()), dtype=np.float64)
+    rows = np.unique(steps.of_row, return_counts=True)[1]
     return Measurement(
         float(np.median(rows)),
         unit="rows",

@@ -124,7 +124,9 @@ class Ratings:
         """
         base, checkpoints = self.base(), self.checkpoints()
         steps = base.series.steps
-        best = np.max([_latest(agent.series, steps) for agent in checkpoints], axis=0)
+        best = np.full(len(steps), -np.inf)
+        for agent in checkpoints:
+            best = np.maximum(best, _latest(agent.series, steps))
         known = ~np.isneginf(best)
         if known.sum() < MIN_POINTS:
             raise Inconclusive("base_model and a checkpoint are rated together at fewer than 3 steps")

@@ -137,10 +137,10 @@ class Run:
     def _series(self, name: str, key: str, scale: float = 1.0, unit: str = "") -> Series:
         column = self.record.history.columns[key]
         steps = self.steps
+        in_every_row = len(column.rows) == len(steps.of_row)
+        at = steps.of_row if in_every_row else steps.of_row[column.rows]
         values = column.values if scale == 1.0 else column.values * scale
-        return Series(
-            name, key, steps.of_row[column.rows], values, steps.first, steps.last, steps.stride, steps.key, unit
-        )
+        return Series(name, key, at, values, steps.first, steps.last, steps.stride, steps.key, unit)
 
     def _require_applicable(self, definition: MetricDefinition) -> None:
         for name, value in definition.unless.items():

@@ -11,6 +11,9 @@ from trainhealth.series import Series
 HISTORY = 21
 """Points in a running median: long enough to ignore a spike, short enough to follow a warm-up."""
 
+CHUNK = 1024
+"""Points whose running medians are taken at once: numpy copies all their windows."""
+
 KL_FLOOR = 0.2
 """A KL below this is no spike, however small its surroundings [seed: spikes > 0.2]."""
 
@@ -45,15 +48,15 @@ def _before(values: Floats, history: int) -> tuple[Floats, Floats]:
     medians = np.empty(len(values))
     deviations = np.empty(len(values))
     start = np.nan_to_num(np.nanmedian(padded[history : 2 * history])) if np.isfinite(values).any() else 0.0
-    for low in range(0, len(values), 4096):  # nanmedian copies its input: keep the copy small
-        part = windows[low : low + 4096]
+    for low in range(0, len(values), CHUNK):
+        part = windows[low : low + CHUNK]
         known = np.isfinite(part).any(axis=1)
         median = np.full(len(part), start)
         median[known] = np.nanmedian(part[known], axis=1)
         deviation = np.zeros(len(part))
         deviation[known] = np.nanmedian(np.abs(part[known] - median[known, None]), axis=1)
-        medians[low : low + 4096] = median
-        deviations[low : low + 4096] = deviation
+        medians[low : low + CHUNK] = median
+        deviations[low : low + CHUNK] = deviation
     return medians, deviations
 
 

@@ -6,6 +6,9 @@ layer; what the merged layers must add up to is the business of `load`. They als
 
 from __future__ import annotations
 
+import ast
+import inspect
+import itertools
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -136,9 +139,7 @@ Statistic = Annotated[
 
 
 class _Form(BaseModel):
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -391,4 +392,24 @@ class _TerseSchema(GenerateJsonSchema):
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the file, for editors."""
     schema = FileForm.model_json_schema(by_alias=True, schema_generator=_TerseSchema)
+    _describe(FileForm, schema)
+    for name, definition in schema["$defs"].items():
+        _describe(globals()[name], definition)
     return {"$schema": GenerateJsonSchema.schema_dialect} | schema
+
+
+def _describe(form: type[BaseModel], schema: dict[str, Any]) -> None:
+    """Copies what stands below the fields of `form` into `schema`.
+
+    pydantic can do so too (use_attribute_docstrings), but reads its own source at every import.
+    """
+    for base in form.__mro__:
+        if not issubclass(base, _Form):
+            continue
+        body = ast.parse(inspect.getsource(base)).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for field, text in itertools.pairwise(body.body):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(doc))):
+                    key = form.model_fields[name].alias or name
+                    schema["properties"][key].setdefault("description", inspect.cleandoc(doc))
