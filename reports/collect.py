@@ -1,13 +1,12 @@
 """Gathers what the checks said, on the controlling process only, and turns it into verdicts and the exit status.
 
-Whatever a check did not say counts against its run: a broken or crashed check is an ERROR, a check that never ran
-leaves its run INCONCLUSIVE.
+Whatever a check did not say counts against its run: a broken or crashed check is an ERROR, a criterion that was not
+judged, for whatever reason, leaves its run INCONCLUSIVE.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
@@ -25,8 +24,6 @@ from trainhealth.verdicts import (
 )
 
 COLLECTOR = pytest.StashKey["Collector"]()
-_DESELECTED = pytest.StashKey[set[str]]()
-_DESELECTED_OUTPUT = "trainhealth_deselected"
 
 _Report = pytest.TestReport | pytest.CollectReport
 
@@ -74,7 +71,7 @@ class Collector:
         self._runs = runs
         self._summaries: dict[str, RunSummary] = {}
         self._judgements: dict[str, dict[tuple[str, str], Judgement]] = {}
-        self._collected: set[str] = set()
+        self._criteria: Sequence[str] = config.getoption("gate_criteria", None) or ()
 
     def verdicts(self) -> list[RunVerdict]:
         said = [judgement for of_check in self._judgements.values() for judgement in of_check.values()]
@@ -89,18 +86,12 @@ class Collector:
     def _verdict(self, run: str, judgements: list[Judgement]) -> RunVerdict:
         found = judge_run(self._summaries.get(run, RunSummary(run=run)), judgements)
         verdict, reasons = found.verdict, [found.reason]
-        if missing := self._of_run(run, self._collected - self._judgements.keys()):
+        judged = {judgement.criterion for judgement in judgements}
+        if missing := [criterion for criterion in self._criteria if criterion not in judged]:
             verdict = max(verdict, Verdict.INCONCLUSIVE, key=lambda v: v.severity)
-            reasons.insert(0, f"not all checks ran: {_listed(missing)} did not")
-        if deselected := self._of_run(run, self._config.stash.get(_DESELECTED, set())):
-            selected = len(self._of_run(run, self._collected))
-            reasons.append(f"only {selected} of {selected + len(deselected)} criteria selected")
+            were = "was" if len(missing) == 1 else "were"
+            reasons.insert(0, f"not all criteria were judged: {_listed(missing)} {were} not selected or did not run")
         return found.model_copy(update={"verdict": verdict, "reason": "; ".join(reasons)})
-
-    def _of_run(self, run: str, nodeids: set[str]) -> list[str]:
-        """The criteria of those checks that concern `run`."""
-        checks = map(CheckId.parse, nodeids)
-        return sorted(check.criterion for check in checks if run in check.runs(self._runs))
 
     def _keep(self, nodeid: str, judgement: Judgement) -> None:
         """The worse one stays where a check spoke more than once about the same."""
@@ -120,6 +111,8 @@ class Collector:
             self._keep(report.nodeid, Judgement(run=run, criterion=criterion, verdict=verdict, reason=reason))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if not _is_check(report):
+            return
         for name, value in report.user_properties:
             if name == RUN:
                 summary = RunSummary.model_validate_json(str(value))
@@ -140,18 +133,6 @@ class Collector:
         if report.failed:
             self._break(report, Verdict.ERROR, f"the check could not be collected: {_last_words(report)}")
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self._collected.update(item.nodeid for item in session.items)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        self._collected.update(ids)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        output = getattr(node, "workeroutput", {})
-        self._config.stash.setdefault(_DESELECTED, set()).update(output.get(_DESELECTED_OUTPUT, ()))
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         # What pytest itself has to say (interrupted, internal or usage error, nothing collected) comes first.
@@ -165,6 +146,10 @@ def judgements(report: _Report) -> list[Judgement]:
     """What the check itself put into its report."""
     properties = getattr(report, "user_properties", ())
     return [Judgement.model_validate_json(str(value)) for name, value in properties if name == JUDGEMENT]
+
+
+def _is_check(report: _Report) -> bool:
+    return report.nodeid.startswith("checks/")
 
 
 def _broke(report: _Report, said: list[Judgement]) -> bool:
@@ -184,7 +169,7 @@ def _last_words(report: _Report) -> str:
     return plain(lines[-1].removeprefix("E ")) if lines else "no reason given"
 
 
-def _listed(criteria: list[str]) -> str:
+def _listed(criteria: Sequence[str]) -> str:
     named = ", ".join(criteria[:3])
     return named if len(criteria) <= 3 else f"{named} and {len(criteria) - 3} more"
 
@@ -195,24 +180,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(collector, "trainhealth-collector")
 
 
-def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    for item in items:
-        item.config.stash.setdefault(_DESELECTED, set()).add(item.nodeid)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        deselected: set[str] = session.config.stash.get(_DESELECTED, set())
-        output[_DESELECTED_OUTPUT] = sorted(deselected)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(
     report: _Report, config: pytest.Config
 ) -> tuple[str, str, str | tuple[str, dict[str, bool]]] | None:
-    if not runs_to_judge(config) or (report.when != "call" and report.passed):
+    if not runs_to_judge(config) or not _is_check(report) or (report.when != "call" and report.passed):
         return None
     said = judgements(report)
     if report.when == "teardown" or _broke(report, said):

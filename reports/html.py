@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -121,10 +122,14 @@ def _safe(text: object) -> str:
     return escape(plain(text))
 
 
-def _badge(verdict: Verdict) -> str:
-    # data-rank comes first: pytest-html sorts rows by the text of the cell, so worst goes first.
-    rank = Verdict.FAIL.severity - verdict.severity
-    return f'<b data-rank="{rank}" class="verdict {verdict.lower()}">{verdict.replace("_", " ")}</b>'
+def _criterion(judgement: Judgement) -> str:
+    """The criterion, which may be broken after dots and underscores, not within words."""
+    return re.sub("(?<=[._])", "<wbr>", _safe(judgement.criterion))
+
+
+def _badge(verdict: Verdict, rank: str = "") -> str:
+    # The rank comes first: pytest-html sorts rows by the HTML of the cell.
+    return f'<b data-rank="{_safe(rank)}" class="verdict {verdict.lower()}">{verdict.replace("_", " ")}</b>'
 
 
 def _cells(judgement: Judgement) -> list[str]:
@@ -133,11 +138,12 @@ def _cells(judgement: Judgement) -> list[str]:
         limit_of(judgement),
         extent_of(judgement),
         worst_of(judgement),
-        "" if judgement.verdict is Verdict.PASS else plain(judgement.action),
+        plain(judgement.action),
     )
+    rank = " ".join(map(str, judgement.urgency))
     return [
-        f'<td class="col-verdict">{_badge(judgement.verdict)}</td>',
-        f'<td class="col-testId">{_safe(judgement.criterion)}</td>',
+        f'<td class="col-verdict">{_badge(judgement.verdict, rank)}</td>',
+        f'<td class="col-testId">{_criterion(judgement)}</td>',
         f'<td class="col-run" data-label="Run">{_safe(judgement.run)}</td>',
         *(
             f'<td class="col-{column.split(",")[0].split()[0].lower()}" data-label="{column}">{escape(text)}</td>'
@@ -198,7 +204,7 @@ def _dossier(run: RunVerdict) -> str:
 def _headline(judgement: Judgement) -> str:
     action = "" if not judgement.action else f' <span class="action">{_safe(judgement.action)}</span>'
     waiver = f"; {judgement.waiver}" if judgement.waiver else ""
-    return f"<strong>{_safe(judgement.criterion)}</strong> {escape(cut(plain(judgement.reason + waiver), 400))}{action}"
+    return f"<strong>{_criterion(judgement)}</strong> {escape(cut(plain(judgement.reason + waiver), 400))}{action}"
 
 
 def _list(items: Iterable[str]) -> str:

@@ -13,7 +13,21 @@ import pytest
 
 from reports.collect import COLLECTOR, on_worker, runs_to_judge
 from reports.paths import COMPLAINTS, shown, verdict_path
-from reports.text import cut, extent_of, identity_of, limit_of, name_of, plain, tally, value_of, visible, worst_of
+from reports.text import (
+    cut,
+    extent_of,
+    identity_of,
+    is_state,
+    kept_of,
+    limit_of,
+    name_of,
+    origin_of,
+    plain,
+    tally,
+    value_of,
+    visible,
+    worst_of,
+)
 from trainhealth.verdicts import Judgement, RunVerdict, Verdict
 
 _COLOURS: dict[Verdict, dict[str, bool]] = {
@@ -87,6 +101,7 @@ class _Page:
             initial_indent=space,
             subsequent_indent=space + " " * hanging,
             break_on_hyphens=False,
+            break_long_words=False,
         )
         start = indent + len(head) if lines[0].startswith(space + head) else 0
         self._terminal.write(lines[0][:start], bold=True, **_COLOURS[verdict])
@@ -98,6 +113,7 @@ class _Page:
         head = f"{cut(name_of(run.summary), 80)}  {run.verdict}"
         self.paragraph(head, f"{plain(run.reason)}: {tally(run) or 'nothing was judged'}", run.verdict)
         if self._brief:
+            self._blocking(run)
             return
         notes = (f"note: {self._cut(plain(note))}" for note in run.summary.notes)
         for line in (identity_of(run.summary), *notes):
@@ -105,17 +121,26 @@ class _Page:
                 self.paragraph("", line, Verdict.NOT_APPLICABLE, indent=2, hanging=2)
         quiet = () if self._full else (Verdict.PASS, Verdict.NOT_APPLICABLE)
         for alike in _alike(one for one in run.judgements if one.verdict not in quiet):
-            self.judgement(alike[0], [one.criterion for one in alike])
+            self.judgement(alike[0], _named(alike, run))
         if not self._full:
-            self._not_applicable(run.judgements)
             self._passed(run.judgements)
+            self._not_applicable(run)
         self._terminal.write_line("")
 
-    def judgement(self, judgement: Judgement, criteria: Iterable[str]) -> None:
+    def _blocking(self, run: RunVerdict) -> None:
+        """One line for whatever forbids promotion."""
+        for alike in _alike(one for one in run.judgements if one.blocks):
+            head, one = f"{alike[0].verdict} {_named(alike, run)}", alike[0]
+            limit = plain(one.limit or "")
+            measured = one.verdict.evaluated and limit and not is_state(one)
+            text = f"{value_of(one)} against {limit}" if measured else plain(one.reason)
+            self.paragraph(head, cut(text, max(20, self._width - len(head) - 4)), one.verdict, indent=2)
+
+    def judgement(self, judgement: Judgement, criteria: str) -> None:
         """What `judgement` says, of all `criteria` that say the same."""
-        head = f"{judgement.verdict} {plain(', '.join(criteria))}"
+        head = f"{judgement.verdict} {criteria}"
         self.paragraph(head, self._cut(self._evidence(judgement)), judgement.verdict, indent=2)
-        if judgement.action and judgement.verdict is not Verdict.PASS:
+        if judgement.action:
             self.paragraph("", f"-> {self._cut(plain(judgement.action))}", judgement.verdict, indent=6, hanging=3)
         if self._full:
             for line in (judgement.reason, judgement.detail, _provenance(judgement)):
@@ -140,17 +165,16 @@ class _Page:
             return plain(f"{judgement.reason}; {judgement.waiver or ''}".rstrip("; "))
         if not (judgement.verdict.evaluated and value and limit):
             return plain(judgement.reason)
+        if is_state(judgement):
+            return plain(judgement.reason + origin_of(judgement))
         worst = worst_of(judgement)
         parts = (f"{value} against {limit}", extent_of(judgement), f"worst at {worst}" if worst else "")
         return ", ".join(part for part in parts if part)
 
-    def _not_applicable(self, judgements: Iterable[Judgement]) -> None:
-        by_reason: defaultdict[str, list[str]] = defaultdict(list)
-        for judgement in judgements:
-            if judgement.verdict is Verdict.NOT_APPLICABLE:
-                by_reason[self._cut(plain(judgement.reason))].append(plain(judgement.criterion))
-        if by_reason:
-            text = "; ".join(f"{', '.join(criteria)}: {reason}" for reason, criteria in by_reason.items())
+    def _not_applicable(self, run: RunVerdict) -> None:
+        groups = _alike(one for one in run.judgements if one.verdict is Verdict.NOT_APPLICABLE)
+        if groups:
+            text = "; ".join(f"{_named(alike, run)}: {self._cut(plain(alike[0].reason))}" for alike in groups)
             self.paragraph(str(Verdict.NOT_APPLICABLE), text, Verdict.NOT_APPLICABLE, indent=2)
 
     def _passed(self, judgements: Iterable[Judgement]) -> None:
@@ -158,8 +182,8 @@ class _Page:
         for judgement in judgements:
             if judgement.verdict is Verdict.PASS:
                 name = plain(judgement.criterion.partition(".")[2] or judgement.criterion)
-                limit = f"(limit {plain(judgement.limit)})" if judgement.limit else ""
-                parts = (name, cut(value_of(judgement), 40), limit)
+                kept = kept_of(judgement)
+                parts = (name, cut(value_of(judgement), 40), f"({kept})" if kept else "")
                 by_area[plain(judgement.area)].append(" ".join(part for part in parts if part))
         for area, passed in sorted(by_area.items()):
             self.paragraph(f"{Verdict.PASS} {area}", ", ".join(passed), Verdict.PASS, indent=2)
@@ -175,6 +199,18 @@ def _alike(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
         key = (one.criterion,) if one.value_text else (one.verdict, one.reason)
         groups.setdefault(key, []).append(one)
     return list(groups.values())
+
+
+def _named(alike: list[Judgement], run: RunVerdict) -> str:
+    """Their criteria; an area all of whose criteria are among them by its name."""
+    by_area: defaultdict[str, list[str]] = defaultdict(list)
+    for one in alike:
+        by_area[one.area].append(one.criterion)
+    names: list[str] = []
+    for area, criteria in by_area.items():
+        whole = 1 < len(criteria) == sum(one.area == area for one in run.judgements)
+        names += [f"{area} ({len(criteria)} criteria)"] if whole else criteria
+    return plain(", ".join(names))
 
 
 def _provenance(judgement: Judgement) -> str:

@@ -41,9 +41,30 @@ def value_of(judgement: Judgement) -> str:
 
 
 def limit_of(judgement: Judgement) -> str:
-    """``> 0.2 (thresholds.yaml:14)``"""
-    origin = f" ({judgement.limit_origin})" if judgement.limit_origin else ""
-    return plain(judgement.limit + origin) if judgement.limit else ""
+    """``> 0.2 (thresholds.yaml:14)``, or the states that are not wanted."""
+    if not judgement.limit:
+        return ""
+    states = f"not {', '.join((*judgement.warn, *judgement.fail))}"
+    return plain((states if is_state(judgement) else judgement.limit) + origin_of(judgement))
+
+
+def is_state(judgement: Judgement) -> bool:
+    """Whether a word was judged, not a number."""
+    return isinstance(judgement.value, str)
+
+
+def origin_of(judgement: Judgement) -> str:
+    """`` (thresholds.yaml:14)``"""
+    return f" ({judgement.limit_origin})" if judgement.limit_origin else ""
+
+
+def kept_of(judgement: Judgement) -> str:
+    """``warns above 0.2``: where a value that passes would no longer; nothing for a state."""
+    limit = plain(judgement.limit or "")
+    side = {">": "above", "<": "below"}.get(limit[:1])
+    if side is None:
+        return ""
+    return f"{'warns' if judgement.limit in judgement.warn else 'fails'} {side} {limit[1:].strip()}"
 
 
 def extent_of(judgement: Judgement) -> str:

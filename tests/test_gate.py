@@ -26,7 +26,7 @@ class Session:
     def __init__(self, arguments: list[str], reports: Path, cwd: Path) -> None:
         self.reports = reports
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, "--report-dir", str(reports)]
-        environment = {**os.environ, "COLUMNS": "200"}
+        environment = {**os.environ, "COLUMNS": "500"}
         done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120)
         self.status, self.output = done.returncode, done.stdout + done.stderr
 
@@ -64,8 +64,9 @@ def test_the_collapsed_demo_fails_with_reasons(judge: Judge) -> None:
     assert session.status == 1
     judgements = {one["criterion"]: one for one in session.verdict("demo-collapsed")["judgements"]}
     for id_ in (
-        "integrity.run_state", "integrity.completion", "learning.base_model_elo", "learning.newest_checkpoint",
-        "learning.reward_trend", "learning.early_reward_drop", "stability.kl_level", "stability.kl_spikes",
+        "integrity.run_state", "integrity.completion", "learning.baselines_exploited", "learning.newest_checkpoint",
+        "learning.reward_trend", "learning.reward_decline", "learning.early_reward_drop",
+        "stability.kl_level", "stability.kl_spikes",
         "stability.non_finite_values", "performance.rollout_p95", "performance.extraction_rate",
         "performance.error_rate",
     ):  # fmt: skip
@@ -145,6 +146,7 @@ def test_no_run_says_how_to_give_one(judge: Judge) -> None:
         (["--run-id", "/etc"], "/etc"),
         (["--run-id", ""], "--run-id is empty"),
         (["--run-id", "demo-healthy", "--profile", "smok"], "smoke"),
+        (["--run-id", "demo-healthy", "--events", "no/such.ndjson"], "no/such.ndjson"),
         (["--run-id", "demo-healthy", "--thresholds", "none.yaml"], "none.yaml"),
         (["--run-id", "demo-healthy", "--set", "stability.kl_levl.fail=> 1"], "stability.kl_level"),
         (["--run-id", "demo-healthy", "--wandb-dir", "nowhere"], "there is no such directory"),
@@ -218,7 +220,15 @@ def test_overrides_waivers_and_custom_criteria(judge: Judge, tmp_path: Path) -> 
 def test_a_part_of_the_checks_is_no_gate(judge: Judge) -> None:
     session = judge("--run-id", "demo-healthy", "checks/stability")
     assert session.status == 10
-    assert "no learning criterion" in session.output
+    assert "not all criteria were judged" in session.output
+    assert judge("--run-id", "demo-healthy", "-k", "not test_kl").status == 10
+    assert judge("--run-id", "demo-healthy", "tests").status == 4
+
+
+def test_events_of_another_run_are_not_believed(judge: Judge) -> None:
+    session = judge("--run-id", "demo-healthy", *COLLAPSED[2:])
+    assert session.status == 10
+    assert session.of("demo-healthy")["performance.rollout_p95"] == "INCONCLUSIVE"
 
 
 def test_offline_sessions_do_not_import_what_they_do_not_need() -> None:

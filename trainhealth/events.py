@@ -99,6 +99,46 @@ class Quality:
         return f"{self.field}: {found} of {self.events:,}" if found else ""
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a source holds beside the events that are judged.
+
+    Attributes:
+        others: events that name another run; `other` is one such name.
+        outside: events without a run's name from outside `lifetime` (unix seconds; None where nobody knows it).
+        undated: events with neither a run's name nor a time that can be read.
+        malformed: records that are no events; `first_malformed` is the place of the first, as file:line.
+        assumed: events that are judged, although they have neither a run's name nor a time.
+    """
+
+    others: int = 0
+    other: str = ""
+    outside: int = 0
+    lifetime: tuple[float, float] | None = None
+    undated: int = 0
+    malformed: int = 0
+    first_malformed: str = ""
+    assumed: int = 0
+
+    @property
+    def of_no_concern(self) -> str:
+        """Which events do not belong to the run, or nothing."""
+        alive = "" if self.lifetime is None else f"{_moment(self.lifetime[0])} to {_moment(self.lifetime[1])}"
+        found = {
+            f"name another run (e.g. '{self.other}')": self.others,
+            f"lie outside its lifetime {alive}" if alive else "name no run, and its lifetime is unknown": self.outside,
+            "have neither a run's name nor a time": self.undated,
+        }
+        return ", ".join(f"{number:,} {what}" for what, number in found.items() if number)
+
+    def __str__(self) -> str:
+        """In short, for the end of a message; nothing where nothing was left out."""
+        left_out = [self.of_no_concern] if self.of_no_concern else []
+        left_out += [f"{self.malformed:,} malformed (first: {self.first_malformed})"] if self.malformed else []
+        taken = f"{self.assumed:,} events without a run's name or a time were taken for this run's"
+        return _sentence(f"events left out: {', '.join(left_out)}" if left_out else "", taken if self.assumed else "")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class EventAggregates:
     """The aggregates of one source of events.
@@ -112,7 +152,7 @@ class EventAggregates:
         source: where the events come from, for people.
         fields: the names that were looked for.
         inventory: (event name, how many), most frequent first.
-        notes: what a reader must know: malformed lines, events of other runs.
+        left_out: what else the source holds; every message ends with it.
     """
 
     source: str
@@ -124,7 +164,7 @@ class EventAggregates:
     recent: Answer
     extraction: Answer
     inference: Mapping[str, Answer]
-    notes: tuple[str, ...] = ()
+    left_out: LeftOut = LeftOut()
 
     @property
     def total(self) -> int:
@@ -167,7 +207,7 @@ class EventAggregates:
         if first is None or last is None or timed < MIN_COVERAGE * quality.events:
             raise Inconclusive(
                 f"only {timed:,} of {quality.events:,} {ROLLOUT_COMPLETE} events have a time that can be read "
-                f"{self._looked_for('time')}, in {self.source}"
+                f"{self._looked_for('time')}, in {self._searched}"
             )
         start = self.rollouts.number("first_start")
         led = start is not None and start <= first
@@ -176,7 +216,7 @@ class EventAggregates:
         if span <= 0:
             raise Inconclusive(
                 f"all {quality.events:,} {ROLLOUT_COMPLETE} events are at {_moment(last)}: there is no time span "
-                f"to take a rate over, in {self.source}"
+                f"to take a rate over, in {self._searched}"
             )
         total = self.rollouts.number("trajectories")
         share = 1.0 if led else (quality.usable - 1) / max(quality.usable, 1)
@@ -206,7 +246,7 @@ class EventAggregates:
             if completed > started:
                 raise Inconclusive(
                     f"{completed:,} {ROLLOUT_COMPLETE} but {started:,} {ROLLOUT_START} events, without a rollout_id "
-                    f"{self._looked_for('rollout_id')} to tell which were begun before the data, in {self.source}"
+                    f"{self._looked_for('rollout_id')} to tell which were begun before the data, in {self._searched}"
                 )
             running = min(self.recent.count("starts"), max(started - completed - failed, 0))
             how = "by counts, as rollouts have no rollout_id"
@@ -214,7 +254,7 @@ class EventAggregates:
         if ended < MIN_EVENTS:
             raise Inconclusive(
                 f"only {ended:,} rollouts that could have ended ({starts:,} {ROLLOUT_START} events, {started:,} "
-                f"rollouts, {running:,} may still be running), {how}; {MIN_EVENTS} are needed, in {self.source}"
+                f"rollouts, {running:,} may still be running), {how}; {MIN_EVENTS} are needed, in {self._searched}"
             )
         lost = max(ended - completed - failed, 0)
         counts = f"{completed:,} of {ended:,} completed, {failed:,} failed, {lost:,} never ended"
@@ -310,7 +350,7 @@ class EventAggregates:
             return self._measured(value, "tokens/s", rates.seen, (event,), rates, detail=how)
         amount, time = answer.number(f"{direction}_tokens"), answer.number(f"{direction}_time_s")
         if time == 0:
-            raise Inconclusive(f"the generation time of all {pairs:,} {event} events is 0 s, in {self.source}")
+            raise Inconclusive(f"the generation time of all {pairs:,} {event} events is 0 s, in {self._searched}")
         value = None if amount is None or time is None else amount / time
         how = f"{amount or 0:,.0f} tokens in {time or 0:,.4g} s of generation, {pairs:,} requests"
         return self._measured(value, "tokens/s", seen, (event,), tokens, times, detail=how)
@@ -336,7 +376,7 @@ class EventAggregates:
         if quality.seen < max(minimum, MIN_COVERAGE * quality.events):
             raise Inconclusive(
                 f"only {quality.seen:,} of {quality.events:,} {names} events have a usable {field} "
-                f"{self._looked_for(field)}, in {self.source}; {quality}"
+                f"{self._looked_for(field)}, in {self._searched}; {quality}"
             )
         return quality
 
@@ -350,12 +390,17 @@ class EventAggregates:
             _sentence(f"only {number:,} {names} event(s) {self._among()}", remark, f"at least {minimum} are needed")
         )
 
+    @property
+    def _searched(self) -> str:
+        """Where was looked, and what was not looked at."""
+        return f"{self.source} ({self.left_out})" if str(self.left_out) else self.source
+
     def _among(self) -> str:
         if not self.inventory:
-            return f"among the 0 events of {self.source}"
+            return f"among the 0 events of {self._searched}"
         shown = ", ".join(f"{name} ({number:,})" for name, number in self.inventory[:8])
         more = f" and {len(self.inventory) - 8} more kinds" if len(self.inventory) > 8 else ""
-        return f"among the {self.total:,} events of {self.source}, which has {shown}{more}"
+        return f"among the {self.total:,} events of {self._searched}, which has {shown}{more}"
 
     def _looked_for(self, field: str) -> str:
         names = ", ".join(alias.field for alias in self.fields.get(field, ())) or field
@@ -374,12 +419,12 @@ class EventAggregates:
             window="" if first is None or last is None else f"{_moment(first)} to {_moment(last)}",
             keys=keys,
             non_finite=non_finite if math.isfinite(number) else max(non_finite, 1),
-            detail=_sentence(detail, *map(str, flaws)),
+            detail=_sentence(detail, *map(str, flaws), str(self.left_out)),
         )
 
 
 def aggregate(
-    ask: Callable[[Aggregate], Sequence[Row]], source: str, fields: Fields, notes: tuple[str, ...] = ()
+    ask: Callable[[Aggregate], Sequence[Row]], source: str, fields: Fields, left_out: LeftOut = LeftOut()
 ) -> EventAggregates:
     """Put all questions to a source.
 
@@ -403,7 +448,7 @@ def aggregate(
         recent=one(rollouts_since(cutoff)),
         extraction=one(EXTRACTION),
         inference={event: one(inference(event)) for event in INFERENCE_EVENTS},
-        notes=notes,
+        left_out=left_out,
     )
 
 

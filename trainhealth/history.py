@@ -12,6 +12,15 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.uint32]
 
+COVERAGES = ("complete", "restarted", "open", "partial", "sampled", "incomplete")
+"""How much of what a run logged is in its history, best first; of several the last counts.
+
+complete: all of it. restarted: earlier sessions were left out, as the training started over. open: the run recorded no
+end (it is running, was killed or crashed), so its last rows may not be written. partial: a path was given, and further
+files of the run lie beside it unread. sampled: the source thins out long histories. incomplete: rows that the run is
+known to have logged are absent, and it has ended or gone on without them.
+"""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
@@ -32,7 +41,9 @@ class History:
         counts: every key of the run, requested or not -> number of rows that hold a value for it; leaves of
             media and histograms are left out.
         segments: first row of each file or session that contributed (``(0,)`` for an unbroken run).
-        complete: whether every row that the run is known to have logged is here.
+        coverage: how much of what the run logged is here, one of `COVERAGES`.
+        non_finite: every key of the run, requested or not, that holds NaN or infinite values -> how many, and the first
+            row with one.
         notes: what a reader must know of the record: a live tail, several files, rows that were replaced.
     """
 
@@ -40,8 +51,9 @@ class History:
     columns: Mapping[str, Column]
     counts: Mapping[str, int]
     segments: tuple[int, ...] = (0,)
-    complete: bool = True
+    coverage: str = "complete"
     notes: tuple[str, ...] = ()
+    non_finite: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

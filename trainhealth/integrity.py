@@ -2,84 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from trainhealth.history import RunRecord
+from trainhealth.history import COVERAGES, RunRecord
 from trainhealth.measurement import Measurement, Trace
 from trainhealth.run import Run
 from trainhealth.series import Series
 from trainhealth.steps import StepAxis
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
-REGULAR = 0.8
-"""Share of steps that must lie at (about) the usual stride before a longer one is called a gap."""
+STATES = ("finished", "running", "pending", "preempting", "preempted", "crashed", "failed", "killed")
+"""States of a run, as W&B spells them."""
+
+MULTIPLE = 0.95
+"""Share of distances between steps that must be whole multiples of the smallest usual one to tell a missing step."""
+
+USUAL = 0.4
+"""Share of distances that must be the smallest usual one itself."""
+
+UNITS = 1.05
+"""A run beyond this multiple of the configured number of steps counts something else."""
 
 
 def state(record: RunRecord) -> Measurement:
     """The run's state, a word such as ``finished``. Raises Inconclusive for a run that says nothing at all."""
     if record.exit_code is None and not record.history.length:
         raise Inconclusive("the run has no history rows and recorded no exit")
+    if record.state not in STATES:
+        raise Inconclusive(f"the run is in a state that is not known: {record.state}")
     code = "" if record.exit_code is None else f"exit code {record.exit_code}"
     if record.exit_code is None and record.state != "finished":
         code = "no exit was recorded"
-    return Measurement(record.state, points=1, detail=code)
+    return Measurement(record.state, vocabulary=STATES, points=1, detail=code)
 
 
-def completion(steps: StepAxis, total: Any, run_state: str) -> Measurement:
-    """Last training step / configured number of steps."""
+def completion(steps: StepAxis, configured: Mapping[str, Any], run_state: str) -> Measurement:
+    """Last training step / number of steps in the config, the first positive one of `configured` (key -> value).
+
+    Raises:
+        NotApplicable: the run is going on, or the config names no number of steps, or one of another unit.
+        Inconclusive: the run logs no training step to compare with, and stopped short by its row counter.
+    """
     _require_rows(steps)
     if run_state == "running":
         raise NotApplicable(f"the run is still going, at step {steps.last:.15g}")
-    if isinstance(total, bool) or not isinstance(total, int | float) or total <= 0:
+    totals = {
+        key: one for key, one in configured.items() if isinstance(one, int | float) and one is not True and one > 0
+    }
+    if not totals:
         raise NotApplicable("the run's config names no total number of steps")
+    key, total = next(iter(totals.items()))
     # A trainer that counts from 0 ends at total - 1.
-    done = steps.last + (steps.stride if steps.first == 0 and steps.last < total else 0.0)
+    done = (steps.last + (steps.stride if steps.first == 0 and steps.last < total else 0.0)) / total
+    if done > UNITS:
+        raise NotApplicable(
+            f"{key} = {total:.15g} in the config counts something else: the run is at {steps.last:.15g}"
+        )
+    if done < 0.95 and steps.key in ("_step", "row") and run_state == "finished":
+        raise Inconclusive(f"the run logs no training step to hold against {key} = {total:.15g} in its config")
     return Measurement(
-        done / total,
+        done,
         unit="fraction",
         points=len(steps.logged),
         window="whole run",
         keys=(steps.key,),
-        detail=f"step {steps.last:.15g} of {total:.15g}",
+        detail=f"step {steps.last:.15g} of {total:.15g} ({key})",
     )
 
 
 def completeness(record: RunRecord) -> Measurement:
-    """Whether all rows that the run says it logged are in its history: ``complete``, ``incomplete``, or ``open``.
-
-    Open is the history of a run without an end, whose last rows are not written yet, or never were.
-    """
+    """How much of what the run logged is in its history, a word of `COVERAGES`."""
     history = record.history
     if not history.length:
         raise Inconclusive("the run has no history rows")
     detail = f"{history.length} rows"
     if record.last_logged_step is not None:
         detail += f"; the run's summary ends at _step {record.last_logged_step}"
-    value = "complete" if history.complete else "open" if record.exit_code is None else "incomplete"
-    return Measurement(value, points=history.length, detail=detail)
+    return Measurement(history.coverage, vocabulary=COVERAGES, points=history.length, detail=detail)
 
 
 def missing_steps(steps: StepAxis) -> Measurement:
-    """Steps missing from the axis / steps that the usual stride expects.
+    """Steps missing from the axis / steps that the smallest usual distance expects.
 
-    Raises NotApplicable for an axis without a usual stride (environment steps of variable length).
+    Raises NotApplicable for an axis without a usual distance (environment steps of variable length).
     """
     _require_rows(steps)
     distinct = steps.distinct
     if len(distinct) < 3:
         raise Inconclusive(f"{steps.key} has {len(distinct)} distinct steps, 3 are needed to see a gap")
-    strides = np.diff(distinct) / steps.stride
-    if np.mean(np.abs(strides - 1) < 0.5) < REGULAR:
-        raise NotApplicable(f"{steps.key} has no usual stride, so a missing step cannot be told")
-    missing = np.maximum(np.rint(strides) - 1, 0)
-    gaps = [
-        f"{distinct[at]:.15g} to {distinct[at + 1]:.15g}"
-        for at in np.argsort(-missing, kind="stable")[:3]
-        if missing[at]
-    ]
+    gaps = np.diff(distinct)
+    usual = float(np.quantile(gaps, 0.1, method="nearest"))
+    multiples = gaps / usual
+    whole = np.abs(multiples - np.rint(multiples)) < 0.1
+    if np.mean(whole) < MULTIPLE or np.mean(np.rint(multiples) <= 1) < USUAL:
+        raise NotApplicable(f"{steps.key} has no usual distance, so a missing step cannot be told")
+    missing = np.maximum(np.rint(multiples) - 1, 0)
+    widest = [at for at in np.argsort(-missing, kind="stable")[:3] if missing[at]]
+    shown = [f"{distinct[at]:.15g} to {distinct[at + 1]:.15g}" for at in widest]
     return Measurement(
         float(missing.sum() / (missing.sum() + len(distinct))),
         unit="fraction",
@@ -87,17 +109,46 @@ def missing_steps(steps: StepAxis) -> Measurement:
         window="whole run",
         keys=(steps.key,),
         trace=Trace(distinct[:-1], missing, steps.key),
-        detail=f"gaps: {', '.join(gaps)}" if gaps else "",
+        detail=f"gaps: {', '.join(shown)}" if shown else "",
     )
 
 
+def coverage(steps: StepAxis, series: Sequence[Series]) -> Measurement:
+    """The lowest share of the steps at which a metric of `series` was due that has a value.
+
+    Due is every step of the run between its first and its last, or, where it is logged more seldom, every step at its
+    own usual distance. A client that drops a NaN of half precision leaves nothing but the hole.
+    """
+    shares = []
+    for one in series:
+        held = np.unique(one.steps)
+        if len(held) < 3:
+            continue
+        gaps = np.diff(held)
+        usual = float(np.quantile(gaps, 0.1, method="nearest"))
+        if usual < 1.5 * steps.stride:
+            due = int(np.count_nonzero((steps.distinct >= held[0]) & (steps.distinct <= held[-1])))
+            shares.append((len(held) / max(due, len(held)), one))
+        elif np.mean(np.rint(gaps / usual) <= 1) >= USUAL:
+            shares.append((len(held) / (np.rint(gaps / usual).sum() + 1), one))
+    if not shares:
+        raise Inconclusive("no metric is logged often enough to tell when it is due")
+    lowest, worst = min(shares, key=lambda share: share[0])
+    return worst.measurement(float(lowest), unit="fraction", detail=f"{worst.key} has the most holes")
+
+
 def repeated_steps(steps: StepAxis, series: Sequence[Series]) -> Measurement:
-    """Steps at which one of `series` has two different values / all steps."""
+    """Steps that one of `series` came back to with another value / all steps.
+
+    Several values in a row for one step (minibatches, several log calls) are no repetition: `rows_per_step` sees them.
+    """
     _require_rows(steps)
     repeated: set[float] = set()
     for one in series:
-        order = np.argsort(one.steps, kind="stable")
-        at, values = one.steps[order], one.values[order]
+        begins = np.flatnonzero(np.diff(one.steps, prepend=np.nan))
+        at, values = one.steps[begins], one.values[begins]
+        order = np.argsort(at, kind="stable")
+        at, values = at[order], values[order]
         differ = (values[1:] != values[:-1]) & ~(np.isnan(values[1:]) & np.isnan(values[:-1]))
         repeated.update(at[1:][(at[1:] == at[:-1]) & differ].tolist())
     ordered = np.array(sorted(repeated))
@@ -129,18 +180,19 @@ def rows_per_step(steps: StepAxis) -> Measurement:
 
 
 def steps_backwards(steps: StepAxis, segments: Sequence[int]) -> Measurement:
-    """How often the step is lower than in the row before, where no new process began in between."""
+    """Share of rows whose step is lower than in the row before, where no new process began in between."""
     _require_rows(steps)
     falls = np.flatnonzero(np.diff(steps.logged) < 0) + 1
     starts = np.searchsorted(steps.logged_rows, np.asarray(segments))
     falls = falls[~np.isin(falls, starts)]
     return Measurement(
-        float(len(falls)),
-        unit="times",
+        len(falls) / len(steps.logged),
+        unit="fraction",
         points=len(steps.logged),
         window="whole run",
         keys=(steps.key,),
         trace=Trace(steps.logged[falls - 1], np.diff(steps.logged)[falls - 1] * -1, steps.key),
+        detail=f"{len(falls)} times" if len(falls) else "",
     )
 
 
@@ -149,7 +201,7 @@ def uninstrumented(run: Run) -> Measurement:
     definitions = run.thresholds.metrics
     instrumentable = [s for s in run.logged(*definitions) if definitions[s.name].default_value is not None]
     if not instrumentable:
-        raise Inconclusive("the run logs no metric whose logger's default is known")
+        raise NotApplicable("the run logs no metric whose logger's default is known")
     idle = [s.key for s in instrumentable if bool(np.all(s.values == definitions[s.name].default_value))]
     return Measurement(
         float(len(idle)),
@@ -161,27 +213,42 @@ def uninstrumented(run: Run) -> Measurement:
     )
 
 
-def non_finite(series: Sequence[Series]) -> Measurement:
-    """Number of NaN and infinite points in `series` together; the message names the first of each."""
-    if not series:
-        raise Inconclusive("the run logs none of loss, grad norm, KL, entropy and reward")
-    found = []
-    steps: list[float] = []
-    values: list[float] = []
-    for one in series:
-        bad = np.flatnonzero(~np.isfinite(one.values))
-        if len(bad):
-            found.append(f"{one.key}: {len(bad)}, first at step {one.steps[bad[0]]:.15g}")
-            steps.extend(one.steps[bad].tolist())
-            values.extend(one.values[bad].tolist())
+def non_finite(run: Run, *names: str) -> Measurement:
+    """Number of NaN and infinite points of the metrics `names`, under any of their keys; names the first of each."""
+    keys = [
+        alias.key for name in names for alias in run.thresholds.metrics[name].aliases if name in run.thresholds.metrics
+    ]
+    logged = [key for key in keys if key in run.record.history.counts]
+    if not logged:
+        raise Inconclusive(f"the run logs none of {', '.join(names)}")
+    return _non_finite(run, logged)
+
+
+def non_finite_elsewhere(run: Run) -> Measurement:
+    """Number of NaN and infinite points of all other metrics of the run."""
+    known = {alias.key for metric in run.thresholds.metrics.values() for alias in metric.aliases}
+    others = [key for key in run.record.history.counts if key not in known and not key.startswith("_")]
+    if not others:
+        raise Inconclusive("the run logs no other metric")
+    return _non_finite(run, others)
+
+
+def _non_finite(run: Run, keys: Sequence[str]) -> Measurement:
+    history, of_row = run.record.history, run.steps.of_row
+    found = {key: history.non_finite[key] for key in keys if key in history.non_finite}
+    steps = np.array([of_row[row] for _, row in found.values()], dtype=np.float64)
+    shown = [
+        f"{key}: {count}, first at step {step:.15g}"
+        for (key, (count, _)), step in zip(found.items(), steps, strict=True)
+    ]
     return Measurement(
-        float(len(steps)),
+        float(sum(count for count, _ in found.values())),
         unit="values",
-        points=sum(len(one) for one in series),
+        points=sum(history.counts[key] for key in keys),
         window="whole run",
-        keys=tuple(one.key for one in series),
-        trace=Trace(np.array(steps), np.array(values), series[0].axis),
-        detail="; ".join(found),
+        keys=tuple(found) or tuple(keys[:5]),
+        trace=Trace(steps, np.full(len(steps), np.nan), run.steps.key),
+        detail="; ".join(shown[:8]),
     )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from trainhealth.errors import ThresholdsError, TrainhealthError
-from trainhealth.limits import Bound, Limit
+from trainhealth.limits import Bound, Limit, Word
 from trainhealth.measurement import Measurement
 from trainhealth.thresholds import Criterion, Waiver, Window
 from trainhealth.verdicts import Absent, Inconclusive, Judgement, NotApplicable, Verdict
@@ -48,20 +48,25 @@ class Judge:
             verdict, limit, doubt = self._decide(measurement)
         except ValueError as error:
             raise ThresholdsError(f"{self.criterion.origin}: {self.criterion.id}: {error}") from None
-        relation = {Verdict.FAIL: "beyond the fail limit", Verdict.WARN: "beyond the warn limit"}.get(verdict, "within")
-        if doubt:
-            relation = f"undecided against ({doubt})"
         relative = reference = ""
         if isinstance(limit, Bound) and limit.kind.value and measurement.reference is not None:
             relative = f" = {measurement.in_kind(limit.kind.value):.4g}{limit.kind.value}"
             shown = dataclasses.replace(measurement, value=measurement.reference)
             reference = f" of {shown}, {measurement.reference_name}," if measurement.reference_name else f" of {shown}"
-        worst = measurement.trace.worst(limit.sign) if measurement.trace and isinstance(limit, Bound) else None
+        value_text = f"{measurement}{relative}{_interval(measurement)}"
+        side = "inside" if verdict is Verdict.PASS else "beyond"
+        reason = f"{measurement}{relative}{reference} is {side} the {self._name(limit)}"
+        if isinstance(limit, Word):
+            reason = f"{measurement}: {self._acceptance(verdict)}"
+        elif doubt:
+            reason = f"{value_text} does not decide: {doubt}"
+        traced = measurement.trace if verdict is not Verdict.PASS and isinstance(limit, Bound) else None
+        worst = traced.worst(limit.sign) if traced and isinstance(limit, Bound) else None
         return self._judgement(
             verdict,
-            f"{measurement}{relative}{reference} is {relation} '{limit}'",
+            reason,
             value=measurement.value,
-            value_text=f"{measurement}{relative}{_interval(measurement)}",
+            value_text=value_text,
             limit=str(limit),
             limit_origin=limit.origin,
             keys=measurement.keys,
@@ -82,16 +87,27 @@ class Judge:
             if all(ends):
                 return Verdict.FAIL, limit, ""
             if any(ends):
-                doubts[limit] = "the limit lies inside the 95 % interval"
+                doubts[limit] = f"the {self._name(limit)} lies inside the 95 % interval; more steps would narrow it"
         strictest = (*criterion.warn, *criterion.fail)[0]
         if measurement.non_finite:
-            doubts[strictest] = f"{measurement.non_finite} of {measurement.points} points are NaN or infinite"
+            are = "is" if measurement.non_finite == 1 else "are"
+            doubts[strictest] = f"{measurement.non_finite} of {measurement.points} points {are} NaN or infinite"
         for limit, doubt in doubts.items():
             return Verdict.INCONCLUSIVE, limit, doubt
         for limit in criterion.warn:
             if limit.exceeded_by(measurement):
                 return Verdict.WARN, limit, ""
         return Verdict.PASS, strictest, ""
+
+    def _name(self, limit: Limit) -> str:
+        return f"{'warn' if limit in self.criterion.warn else 'fail'} limit '{limit}'"
+
+    def _acceptance(self, verdict: Verdict) -> str:
+        """What a state is, among the states that are not wanted."""
+        warn, fail = ", ".join(map(str, self.criterion.warn)), ", ".join(map(str, self.criterion.fail))
+        if verdict is Verdict.FAIL:
+            return f"not acceptable (fail: {fail})"
+        return f"not wanted (warn: {warn})" if verdict is Verdict.WARN else "acceptable"
 
     def undecided(self, error: Inconclusive | NotApplicable | TrainhealthError) -> Judgement:
         """The judgement where there is nothing to measure, or measuring failed."""
@@ -118,7 +134,7 @@ class Judge:
                 "required": self.criterion.required,
                 "warn": tuple(map(str, self.criterion.warn)),
                 "fail": tuple(map(str, self.criterion.fail)),
-                "action": self.criterion.action if "value" in found and verdict is not Verdict.PASS else "",
+                "action": self.criterion.action if verdict in (Verdict.FAIL, Verdict.WARN, Verdict.WAIVED) else "",
                 "source": self.criterion.source,
                 **found,
             }

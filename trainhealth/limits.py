@@ -41,8 +41,14 @@ class Bound:
     origin: str
 
     def exceeded_by(self, measurement: Measurement) -> bool:
-        """Whether the measured value lies beyond this bound. NaN lies beyond every bound."""
+        """Whether the measured value lies beyond this bound. NaN lies beyond every bound.
+
+        Raises:
+            ValueError: the bound is of a kind that the value cannot be held against, or out of a fraction's reach.
+        """
         value = measurement.in_kind(self.kind.value)
+        if measurement.unit == "fraction" and self.kind is Kind.NUMBER and abs(self.number) > 1:
+            raise ValueError(f"the measured value is a fraction; write '{self.sign} {self.number:.12g}%'")
         return not (value <= self.number if self.sign == ">" else value >= self.number)
 
     def weaker_than(self, other: Bound) -> bool:
@@ -64,10 +70,12 @@ class Word:
         """Whether the measured state is this one.
 
         Raises:
-            ValueError: the measured value is a number, which no word could ever exceed.
+            ValueError: it could never be: the value is a number, or the word is none of its vocabulary.
         """
         if not isinstance(measurement.value, str):
             raise ValueError(f"the measured value is a number, so its limits must be numbers, not {self.word!r}")
+        if self.word not in measurement.vocabulary:
+            raise ValueError(f"'{self.word}' is no state it can be in (known: {', '.join(measurement.vocabulary)})")
         return measurement.value == self.word
 
     def __str__(self) -> str:

@@ -41,6 +41,7 @@ class Measurement:
     Attributes:
         value: the number (or the word, for a state) that the limits are compared with.
         unit: shown behind the number: ``s``, ``Elo``, ``/h``; ``fraction`` is shown in percent.
+        vocabulary: all words that a state may be; a limit that is none of them is a mistake.
         reference: what ``3x`` and ``-5%`` limits are relative to; None where there is nothing to compare with.
         reference_name: what the reference is, e.g. ``its median over the first 20 steps``.
         points: how many data points the value rests on.
@@ -55,6 +56,7 @@ class Measurement:
 
     value: float | str
     unit: str = ""
+    vocabulary: tuple[str, ...] = ()
     reference: float | None = None
     reference_name: str = ""
     points: int = 1
@@ -89,7 +91,10 @@ class Measurement:
             return self.value
         if self.unit == "fraction":
             return f"{self.value * 100:.4g}%"
-        return f"{self.value:.4g} {self.unit}".rstrip()
+        number, unit = f"{self.value:.4g}", self.unit
+        if number == "1" and len(unit) > 1 and "/" not in unit:  # 1 step, 2 steps
+            unit = unit.removesuffix("s")
+        return f"{number} {unit}".rstrip()
 
 
 def _ratio(value: float, reference: float) -> float:

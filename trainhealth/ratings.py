@@ -23,6 +23,9 @@ from trainhealth.verdicts import Inconclusive
 MIN_POINTS = 3
 """Fewest ratings of an agent that are called a trajectory."""
 
+SETTLED = 3
+"""Ratings whose median says where an agent began or stands: one lucky evaluation is no result."""
+
 DECLINING = 20.0
 SLIGHT = 5.0
 """Elo below its peak: more than 20 is declining, 5 to 20 slight, less is near the peak [published guide]."""
@@ -65,9 +68,21 @@ class Agent:
         return self.final - self.initial
 
     @property
+    def standing(self) -> float:
+        """Where the agent stands at the end: the median of its last ratings."""
+        return _median(self.series.values[-SETTLED:])
+
+    @property
+    def shift(self) -> float:
+        """How far the agent came: from the median of its first ratings to the median of its last."""
+        return self.standing - _median(self.series.values[:SETTLED])
+
+    @property
     def drop(self) -> float:
-        """Elo below its own peak at the end; never negative."""
-        return self.peak - self.final
+        """Elo that the agent stands below the highest median of as many consecutive ratings; never negative."""
+        width = min(SETTLED, len(self.series))
+        settled = np.median(np.lib.stride_tricks.sliding_window_view(self.series.values, width), axis=1)
+        return float(np.max(settled)) - self.standing
 
     @property
     def trend(self) -> str:
@@ -85,7 +100,7 @@ class Agent:
             "peak step": self.peak_step,
             "final": self.final,
             "change": self.change,
-            "trend": self.trend,
+            "from peak": self.trend,
         }
 
 
@@ -96,12 +111,20 @@ class Ratings:
     agents: tuple[Agent, ...]
 
     def base(self) -> Agent:
-        """The base model. Raises Inconclusive where it is not rated, or too seldom."""
-        return self._rated([a for a in self.agents if a.role is Role.BASE], "the base model")[0]
+        """The base model. Raises Inconclusive where it is rated too seldom, or no longer when the run ended."""
+        base = self._rated([a for a in self.agents if a.role is Role.BASE], "the base model")[0]
+        base.series.require_fresh()
+        return base
 
     def references(self) -> list[Agent]:
-        """The scripted bots, without the base model. Raises Inconclusive where none is rated often enough."""
-        return self._rated([a for a in self.agents if a.role is Role.REFERENCE], "any baseline bot")
+        """The scripted bots, without the base model. Raises Inconclusive as for `base`, and for every one of them."""
+        bots = [a for a in self.agents if a.role is Role.REFERENCE]
+        rated = self._rated(bots, "any baseline bot")
+        if len(rated) < len(bots):
+            self._rated([bot for bot in bots if bot not in rated], "one of the baseline bots")
+        for bot in rated:
+            bot.series.require_fresh()
+        return rated
 
     def checkpoints(self) -> list[Agent]:
         """Checkpoints, oldest first. Raises Inconclusive where none is rated often enough."""
@@ -145,7 +168,7 @@ class Ratings:
     def measurement(self, value: float, agents: Iterable[Agent], detail: str = "") -> Measurement:
         """`value` (Elo) with `agents` as its evidence; NaN in any of their ratings rules out a pass."""
         shown = list(agents)
-        worst = max(shown, key=lambda agent: agent.change)
+        worst = max(shown, key=lambda agent: agent.shift)
         return Measurement(
             value,
             unit="Elo",
@@ -166,6 +189,10 @@ class Ratings:
         return often
 
 
+def _median(values: Floats) -> float:
+    return float(np.median(values))
+
+
 def _latest(series: Series, at: Floats) -> Floats:
     """The latest value of `series` at or before each step of `at`; NaN for one not finite, -inf before the first."""
     order = np.argsort(series.steps, kind="stable")
@@ -184,9 +211,23 @@ def agent_name(key: str, patterns: AgentPatterns) -> str | None:
     return None
 
 
+def stranger(key: str, patterns: AgentPatterns) -> str | None:
+    """The name in the place of an agent in `key`, if it is neither a known agent nor known to be none."""
+    for alias in patterns.rating:
+        before, _, after = alias.key.partition("{agent}")
+        match = re.fullmatch(f"{re.escape(before)}([^/]+){re.escape(after)}", key)
+        if match and role_of(match[1], patterns) is None and not _is_no_agent(match[1], patterns):
+            return match[1]
+    return None
+
+
+def _is_no_agent(name: str, patterns: AgentPatterns) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns.not_agents)
+
+
 def role_of(name: str, patterns: AgentPatterns) -> tuple[Role, int | None] | None:
     """(role, step a checkpoint was saved at) of an agent name, or None for a name that is no known agent."""
-    if any(fnmatchcase(name, pattern) for pattern in patterns.not_agents):
+    if _is_no_agent(name, patterns):
         return None
     if name == patterns.base:
         return Role.BASE, None

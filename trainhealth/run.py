@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from trainhealth.history import RunRecord
-from trainhealth.ratings import Ratings, agent_name, ratings
+from trainhealth.ratings import Ratings, agent_name, ratings, stranger
 from trainhealth.series import Series
 from trainhealth.steps import StepAxis, step_axis
 from trainhealth.thresholds import Alias, MetricDefinition, Thresholds
@@ -19,6 +19,9 @@ from trainhealth.verdicts import Absent, Inconclusive, NotApplicable, RunSummary
 
 STEP = "step"
 """Canonical name of the metric that counts training steps."""
+
+ALIAS_SHARE = 0.5
+"""Of the rows of the alias that is logged most, an earlier alias must have this share."""
 
 
 def wanted_keys(thresholds: Thresholds) -> Callable[[str], bool]:
@@ -51,10 +54,11 @@ class Run:
     def steps(self) -> StepAxis:
         """The training-step axis."""
         metric = self.thresholds.metrics.get(STEP)
-        return step_axis(self.record.history, [alias.key for alias in metric.aliases] if metric else [])
+        known = [alias.key for alias in metric.aliases] if metric else []
+        return step_axis(self.record.history, [*known, *self.record.step_metrics.values()])
 
     def metric(self, name: str) -> Series:
-        """The metric with canonical `name`, or with that key in the run.
+        """The metric with canonical `name`, or with that key in the run, without steps that a resume went back before.
 
         Raises:
             NotApplicable: the run's config rules it out (``unless`` in thresholds.yaml).
@@ -77,18 +81,27 @@ class Run:
         definitions = (self.thresholds.metrics[name] for name in names if name in self.thresholds.metrics)
         return [series for one in definitions if (series := self._first(one)) is not None]
 
-    def config(self, name: str) -> Any:
-        """The run's config value under the canonical `name` of thresholds.yaml, or None."""
-        found = self._config(name)
-        return None if found is None else found[1]
+    def every_point(self) -> list[Series]:
+        """All canonical metrics that the run logs, with the points that a resume went back before."""
+        return [self._series(one.name, one.key, abandoned=True) for one in self.logged(*self.thresholds.metrics)]
+
+    def configured(self, name: str) -> dict[str, Any]:
+        """All that the run's config says under the canonical `name` of thresholds.yaml: key -> value, None left out."""
+        config = self.record.config
+        return {key: config[key] for key in self.thresholds.config.get(name, ()) if config.get(key) is not None}
 
     @cached_property
     def ratings(self) -> Ratings:
         """Elo trajectories of all agents. Raises NotApplicable for a run that logs no ratings at all."""
-        if not self.rated:
-            raise NotApplicable("the run logs no ratings: the reward carries the learning verdict")
         patterns = self.thresholds.agents
-        assert patterns is not None
+        if patterns is None or not self.rated:
+            raise NotApplicable("the run logs no ratings: the reward carries the learning verdict")
+        strangers = self._strangers
+        if not any(agent_name(key, patterns) for key in self.record.history.columns):
+            raise Inconclusive(
+                f"the run rates agents that thresholds.yaml does not know: {', '.join(strangers[:8])}; "
+                "name them in agents.references or agents.checkpoints, or under agents.not_agents"
+            )
         series = {}
         for key in self.record.history.columns:
             name = agent_name(key, patterns)
@@ -98,9 +111,16 @@ class Run:
 
     @cached_property
     def rated(self) -> bool:
-        """Whether the run logs a rating of any agent."""
+        """Whether the run logs a rating of any agent, known or not."""
         patterns = self.thresholds.agents
-        return patterns is not None and any(agent_name(key, patterns) for key in self.record.history.columns)
+        known = patterns is not None and any(agent_name(key, patterns) for key in self.record.history.columns)
+        return known or bool(self._strangers)
+
+    @property
+    def _strangers(self) -> list[str]:
+        """Names in the place of an agent that are neither a known agent nor known to be none."""
+        patterns = self.thresholds.agents
+        return sorted(filter(None, (stranger(key, patterns) for key in self.record.history.counts))) if patterns else []
 
     def summary(self, notes: tuple[str, ...] = ()) -> RunSummary:
         """What reports say of the run."""
@@ -129,30 +149,42 @@ class Run:
         )
 
     def _first(self, definition: MetricDefinition) -> Series | None:
-        for alias in definition.aliases:
-            if alias.key in self.record.history.columns and len(self.record.history.columns[alias.key].rows):
-                return self._series(definition.name, alias.key, alias.scale, definition.unit)
+        """The first alias that is logged about as often as the one that is logged most: a stray row is no metric."""
+        columns = self.record.history.columns
+        held = {alias: len(columns[alias.key].rows) for alias in definition.aliases if alias.key in columns}
+        most = max(held.values(), default=0)
+        for alias, rows in held.items():
+            if rows and rows >= ALIAS_SHARE * most:
+                return self._series(definition.name, alias.key, alias.scale, definition.unit, definition.default_value)
         return None
 
-    def _series(self, name: str, key: str, scale: float = 1.0, unit: str = "") -> Series:
+    def _series(
+        self,
+        name: str,
+        key: str,
+        scale: float = 1.0,
+        unit: str = "",
+        default: float | None = None,
+        *,
+        abandoned: bool = False,
+    ) -> Series:
         column = self.record.history.columns[key]
-        steps = self.steps
-        in_every_row = len(column.rows) == len(steps.of_row)
-        at = steps.of_row if in_every_row else steps.of_row[column.rows]
+        axis = self.steps
+        in_every_row = len(column.rows) == len(axis.of_row)
+        at = axis.of_row if in_every_row else axis.of_row[column.rows]
         values = column.values if scale == 1.0 else column.values * scale
-        return Series(name, key, at, values, steps.first, steps.last, steps.stride, steps.key, unit)
+        if not abandoned and not axis.current.all():
+            keep = axis.current[column.rows]
+            at, values = at[keep], values[keep]
+        return Series(name, key, at, values, axis.first, axis.last, axis.stride, axis.key, unit, default)
 
     def _require_applicable(self, definition: MetricDefinition) -> None:
+        """A metric is ruled out when all that the config says under one of the names of `unless` is that value."""
         for name, value in definition.unless.items():
-            found = self._config(name)
-            if found is not None and found[1] == value:
-                raise NotApplicable(f"{found[0]} = {found[1]} in the run's config")
-
-    def _config(self, name: str) -> tuple[str, Any] | None:
-        for key in self.thresholds.config.get(name, ()):
-            if key in self.record.config:
-                return key, self.record.config[key]
-        return None
+            found = self.configured(name)
+            if found and all(one == value for one in found.values()):
+                shown = ", ".join(f"{key} = {one}" for key, one in found.items())
+                raise NotApplicable(f"{shown} in the run's config")
 
     def _absent(self, definition: MetricDefinition) -> str:
         keys = [alias.key for alias in definition.aliases]

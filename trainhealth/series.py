@@ -12,6 +12,10 @@ from trainhealth.measurement import Measurement, Trace
 from trainhealth.thresholds import Window
 from trainhealth.verdicts import Inconclusive
 
+SILENT_GAPS = 3
+SILENT_SHARE = 0.1
+"""A metric has stopped when it misses 3 of its own usual gaps, and a tenth of the run, before the run's end."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
@@ -22,6 +26,7 @@ class Series:
         steps, values: training step and value of each point, same length.
         first_step, last_step, stride: of the run, not of the metric: a metric that stopped has an empty tail.
         axis: the metric that the steps count.
+        default: what the logger writes for something that was never measured.
     """
 
     name: str
@@ -33,6 +38,7 @@ class Series:
     stride: float = 1.0
     axis: str = "_step"
     unit: str = ""
+    default: float | None = None
     described: str = "whole run"
 
     def __len__(self) -> int:
@@ -42,7 +48,8 @@ class Series:
         """The points inside `window`, whose steps are counted in logging strides of the run.
 
         Raises:
-            Inconclusive: fewer than ``window.min_points`` points.
+            Inconclusive: fewer than ``window.min_points`` points, a metric that stopped before the run did,
+                or nothing but the logger's default.
         """
         keep = np.ones(len(self), dtype=bool)
         if window.skip_steps:
@@ -60,7 +67,26 @@ class Series:
                 f"{self.key} has {found} points in window '{window.name}' ({window}), "
                 f"{window.min_points} are needed{ends}"
             )
-        return replace(self, steps=self.steps[keep], values=self.values[keep], described=str(window))
+        if window.first_steps is None:
+            self.require_fresh()
+        values = self.values[keep]
+        if self.default is not None and found > 1 and bool(np.all(values == self.default)):
+            raise Inconclusive(
+                f"{self.key} is {self.default:g}, the logger's default, at all {found} points of the {window}"
+            )
+        return replace(self, steps=self.steps[keep], values=values, described=str(window))
+
+    def require_fresh(self) -> None:
+        """Raise Inconclusive where the metric stopped long before the run did, however seldom it is logged."""
+        steps = np.unique(self.steps)
+        usual = float(np.median(np.diff(steps))) if len(steps) > 1 else self.stride
+        silence = self.last_step - steps[-1]
+        if silence > max(SILENT_GAPS * usual, SILENT_SHARE * (self.last_step - self.first_step)):
+            raise Inconclusive(f"{self.key} was last logged at step {steps[-1]:.15g} of {self.last_step:.15g}")
+
+    def magnitude(self) -> Series:
+        """The same points without their signs."""
+        return replace(self, values=np.abs(self.values))
 
     @property
     def finite(self) -> Floats:

@@ -23,6 +23,10 @@ KL_FACTOR = 10.0
 RECOVERY = 5
 """Points within which a spike must have come down again: real spikes to 392,000 did."""
 
+KL_RUNAWAY_FLOOR = KL_FLOOR / 10
+GRADIENT_RUNAWAY_FLOOR = 1.0
+"""Running medians below these count as these: what grows from nothing has no multiple."""
+
 GRADIENT_SIGMAS = 8.0
 GRADIENT_FACTOR = 3.0
 """A gradient spike lies beyond 8 robust standard deviations of, and 3 times, the running median."""
@@ -61,7 +65,10 @@ def _before(values: Floats, history: int) -> tuple[Floats, Floats]:
 
 
 def kl_spikes(*series: Series) -> Measurement:
-    """Number of steps at which any of `series` exceeds max(0.2, 10 x its running median), or is not finite."""
+    """Number of steps at which any of `series` exceeds max(0.2, 10 x its running median), or is not finite.
+
+    The detail names the highest point whether it is a spike or not.
+    """
     steps: set[float] = set()
     for one in series:
         beyond = ~(one.values <= np.maximum(KL_FLOOR, KL_FACTOR * running_median(one.values)))
@@ -76,29 +83,37 @@ def kl_spikes(*series: Series) -> Measurement:
         keys=tuple(one.key for one in series),
         trace=Trace(worst.steps, worst.values, worst.axis),
         non_finite=sum(len(one) - len(one.finite) for one in series),
-        detail=f"at step {shown}{' …' if len(steps) > 8 else ''}" if steps else "",
+        detail=f"at step {shown}{' …' if len(steps) > 8 else ''}" if steps else f"highest {_highest(worst)}",
     )
 
 
-def kl_runaway(series: Series) -> Measurement:
-    """The highest KL kept up for more than `RECOVERY` points, as a multiple of the running median before it.
+def _highest(series: Series) -> str:
+    found = Trace(series.steps, series.values).worst(">")
+    return f"{found[1]:.4g} at step {found[0]:.15g} ({series.key})" if found else "unknown"
+
+
+def runaway(series: Series, floor: float) -> Measurement:
+    """The highest level kept up for more than `RECOVERY` points, as a multiple of the running median before it.
 
     A spike that comes down within `RECOVERY` points counts as what it came down to. At the end of a run the points
-    that are left decide: a run that ends in a spike has not recovered. Levels below 0.2 count as their own median.
+    that are left decide: a run that ends in a spike has not recovered. Medians below `floor` count as `floor`.
     """
     values = np.where(np.isfinite(series.values), series.values, np.inf)
     padded = np.concatenate([values, np.full(RECOVERY, np.inf)])
     kept = np.lib.stride_tricks.sliding_window_view(padded, RECOVERY + 1).min(axis=1)
-    before = running_median(series.values)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        multiple = np.where(kept > KL_FLOOR, kept / before, 1.0)
-    at = int(np.nanargmax(multiple))
+    before = np.maximum(running_median(series.values), floor)
+    at = int(np.argmax(kept / before))
     return series.measurement(
-        float(kept[at]) if multiple[at] != 1.0 else float(before[at]),
+        float(kept[at]),
         trace=Trace(series.steps[at : at + 1], series.values[at : at + 1], series.axis),
         reference=float(before[at]),
-        reference_name="the running median before it",
+        reference_name=f"the running median before it (at least {floor:g})",
     )
+
+
+def zeros(series: Series) -> Measurement:
+    """Share of points that are exactly 0."""
+    return series.measurement(float(np.mean(series.values == 0.0)), unit="fraction")
 
 
 def gradient_spikes(series: Series) -> Measurement:

@@ -6,12 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from trainhealth.history import Floats, History
 
 ROW_SHARE = 1 / 3
 """A key counts as the step axis when at least this share of rows holds it: a trainer that logs its evaluation in
 rows of its own leaves every second row without one; a stray counter in a few rows is no axis."""
+
+MOST_ROWS_A_STEP = 20
+"""A counter with more rows than this to each of its values (an epoch) is no step axis; real trainers log up to 13."""
+
+MOST_FALLS = 0.01
+"""A counter that falls more often than in this share of its rows starts again and again; a rewind falls once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +31,8 @@ class StepAxis:
         logged: the steps as logged, in row order, only for rows that hold one.
         logged_rows: the rows those stand in.
         stride: the usual distance between consecutive logged steps; 1.0 for a run too short to tell.
+        current: whether each row belongs to what the run became, shape (rows,): False for rows that a later session
+            (resume) went back before.
     """
 
     key: str
@@ -31,6 +40,7 @@ class StepAxis:
     logged: Floats
     logged_rows: Floats
     stride: float
+    current: npt.NDArray[np.bool_]
 
     @property
     def first(self) -> float:
@@ -38,7 +48,7 @@ class StepAxis:
 
     @property
     def last(self) -> float:
-        return float(np.max(self.of_row)) if len(self.of_row) else 0.0
+        return float(np.max(self.of_row[self.current])) if len(self.of_row) else 0.0
 
     @property
     def distinct(self) -> Floats:
@@ -47,28 +57,33 @@ class StepAxis:
 
 
 def step_axis(history: History, keys: Iterable[str]) -> StepAxis:
-    """The first of `keys` that most rows hold and that rises; else ``_step``, else the row number."""
+    """The first of `keys` that enough rows hold and that rises; else ``_step``, else the row number."""
     for key in (*keys, "_step"):
         column = history.columns.get(key)
         if column is None or len(column.rows) < ROW_SHARE * history.length:
             continue
-        if not np.isfinite(column.values).all() or not _rises(column.values):
+        if not np.isfinite(column.values).all() or (key != "_step" and not _rises(column.values)):
             continue
-        return _axis(key, history.length, column.rows.astype(np.float64), column.values)
+        return _axis(key, history, column.rows.astype(np.float64), column.values)
     rows = np.arange(history.length, dtype=np.float64)
-    return _axis("row", history.length, rows, rows)
+    return _axis("row", history, rows, rows)
 
 
 def _rises(steps: Floats) -> bool:
-    """Whether steps mostly go forward; a counter that starts again every few rows is no axis, a rewind is."""
-    return len(steps) < 2 or bool(np.mean(np.diff(steps) >= 0) >= 0.9)
+    """Whether steps go forward, and not too slowly; a rewind or two are no objection."""
+    falls = int(np.sum(np.diff(steps) < 0))
+    return falls <= max(2.0, MOST_FALLS * len(steps)) and len(np.unique(steps)) * MOST_ROWS_A_STEP >= len(steps)
 
 
-def _axis(key: str, length: int, rows: Floats, steps: Floats) -> StepAxis:
+def _axis(key: str, history: History, rows: Floats, steps: Floats) -> StepAxis:
+    length = history.length
     of_row = np.full(length, np.nan)
     of_row[rows.astype(np.intp)] = steps
     held = np.maximum.accumulate(np.where(np.isnan(of_row), -1, np.arange(length)))
     filled = np.where(held >= 0, of_row[np.maximum(held, 0)], min(0.0, steps[0]) if len(steps) else 0.0)
     gaps = np.diff(np.unique(steps))
     stride = float(np.median(gaps)) if len(gaps) else 1.0
-    return StepAxis(key, filled, steps, rows, stride)
+    current = np.ones(length, dtype=bool)
+    for begin in history.segments[1:]:
+        current[:begin] &= filled[:begin] < filled[begin]
+    return StepAxis(key, filled, steps, rows, stride, current)

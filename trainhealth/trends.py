@@ -31,6 +31,9 @@ MIN_POINTS = 10
 """Fewest points on either side of a comparison."""
 
 
+AUTOCORRELATED = 2.0
+"""Second differences understate the noise of an AR(1) series, by sqrt(6 / (6 - 8 phi + 2 phi^2)): 1.5 at phi = 0.5."""
+
 EARLY = 20
 """Points that say what a metric was like when the run began."""
 
@@ -97,30 +100,50 @@ def change(series: Series) -> Measurement:
 
     The unit is free of the reward's scale. Raises Inconclusive for a constant series or too few points.
     """
+    values, side = _sided(series)
+    return _compared(series, values[:side], values[-side:], "first")
+
+
+def decline(series: Series) -> Measurement:
+    """Mean of the last fifth minus the highest mean of any fifth, in the same unit, with the same interval.
+
+    A run that learned and lost it again looks unchanged from its first fifth.
+    """
+    values, side = _sided(series)
+    stretches = [values[at : at + side] for at in range(0, len(values) - side + 1, side)]
+    return _compared(series, max(stretches, key=lambda stretch: float(stretch.mean())), values[-side:], "best")
+
+
+def _sided(series: Series) -> tuple[Floats, int]:
+    """The finite values, and the length of one side of a comparison."""
     values = series.finite
     side = max(len(values) // SHARE, MIN_POINTS)
     if len(values) < 2 * side:
         raise Inconclusive(f"{series.key} has {len(values)} finite points, {2 * side} are needed to see a change")
-    early, late = values[:side], values[-side:]
     if np.ptp(values) == 0.0:
         raise Inconclusive(f"{series.key} is constant at {values[0]:.6g}: there is nothing to learn from")
+    return values, side
+
+
+def _compared(series: Series, early: Floats, late: Floats, named: str) -> Measurement:
     found = difference(early, late)
-    spread = found.noise or float(np.std(values))
+    spread = found.noise or float(np.std(series.finite))
     effect = found.value / spread
     margin = student_quantile((1 + CONFIDENCE) / 2, found.freedom) * found.error / spread
     return series.measurement(
         effect,
         unit="sd",
         interval=(effect - margin, effect + margin),
-        detail=f"mean {early.mean():.4g} over the first {side} points, {late.mean():.4g} over the last {side}",
+        detail=f"mean {early.mean():.4g} over the {named} {len(early)} points, {late.mean():.4g} over the last",
     )
 
 
 def early_drop(series: Series) -> Measurement:
     """How far the series surely fell from where it started, as a fraction of its starting level.
 
-    Start: mean of the first 3 points. Low: the lowest mean of 3 consecutive points. Two standard errors of that
-    difference are given back, so that noise is no drop. A start of about 0 has one standard deviation as its scale.
+    Start: mean of the first 3 points. Low: the lowest mean of 3 consecutive points. Three standard errors of that
+    difference are given back, as many lows are looked at; noise is measured by the median bend from point to point,
+    which neither a slope nor a sudden fall moves, widened for autocorrelation. The scale is the start, or the noise.
     """
     width = 3
     values = series.finite
@@ -128,8 +151,9 @@ def early_drop(series: Series) -> Measurement:
         raise Inconclusive(f"{series.key} has {len(values)} finite points, {2 * width} are needed to see a drop")
     means = np.convolve(values, np.full(width, 1 / width), mode="valid")
     low = int(np.argmin(means))
-    noise = float(np.std(np.diff(values))) / math.sqrt(2)
-    fall = min(float(means[low] - means[0]) + 2 * noise * math.sqrt(2 / width), 0.0)
+    bends = np.diff(values, n=2)
+    noise = 1.4826 * float(np.median(np.abs(bends - np.median(bends)))) / math.sqrt(6) * AUTOCORRELATED
+    fall = min(float(means[low] - means[0]) + 3 * noise * math.sqrt(2 / width), 0.0)
     scale = max(abs(float(means[0])), noise)
     steps = series.steps[np.isfinite(series.values)]
     return series.measurement(
@@ -141,8 +165,8 @@ def early_drop(series: Series) -> Measurement:
 
 
 def level(series: Series, since: Series) -> Measurement:
-    """Median of `series`, with the median over the first 20 finite points of `since` to be a multiple of."""
-    start = since.finite[:EARLY]
+    """Median of `series`, with the median over the first 20 points of `since` that are not 0 to be a multiple of."""
+    start = since.finite[since.finite != 0][:EARLY]
     return series.measurement(
         float(np.median(series.finite)) if len(series.finite) else math.nan,
         reference=float(np.median(start)) if len(start) else math.nan,

@@ -68,10 +68,10 @@ class Judgement(BaseModel):
     window: str = ""
     points: int | None = None
     worst_at: float | None = None
-    """Step (or time) of the worst point in the window."""
+    """Step (or time) of the worst point in the window; None where the value passes."""
     worst_value: float | None = None
     action: str = ""
-    """What to do; empty where nothing is wrong or nothing was measured."""
+    """What to do; empty where nothing was found wrong."""
     source: str = ""
     detail: str = ""
     waiver: str | None = None
@@ -89,7 +89,8 @@ class Judgement(BaseModel):
         if self.limit_origin:
             parts[0] += f" ({self.limit_origin})"
         if self.points is not None:
-            parts.append(f"{', '.join(self.keys)}: {self.window or 'whole run'}, {self.points} points")
+            points = f"{self.points} point{'' if self.points == 1 else 's'}"
+            parts.append(": ".join(filter(None, (", ".join(self.keys), f"{self.window or 'whole run'}, {points}"))))
         if self.worst_at is not None and self.worst_value is not None:
             parts.append(f"worst at step {self.worst_at:.15g}: {self.worst_value:.6g}")
         parts.extend(part for part in (self.detail, self.waiver) if part)
@@ -103,6 +104,20 @@ class Judgement(BaseModel):
         if self.verdict is Verdict.INCONCLUSIVE:
             return self.required
         return self.verdict in (Verdict.FAIL, Verdict.ERROR)
+
+    @property
+    def urgency(self) -> tuple[int, bool, int, str]:
+        """Sorts the worst first, and among equals what puts the rest in doubt."""
+        order = (at for at, what in enumerate(_MOST_TELLING) if what in (self.criterion, self.area))
+        worse = Verdict.FAIL.severity - self.verdict.severity
+        return worse, not self.blocks, next(order, len(_MOST_TELLING)), self.criterion
+
+
+_MOST_TELLING = (
+    "integrity.run_state", "integrity.history_complete", "stability.non_finite_values", "integrity", "stability",
+    "learning", "performance",
+)  # fmt: skip
+"""Criteria and areas; a run that broke off, is not all here, or went NaN makes every other finding doubtful."""
 
 
 class RunSummary(BaseModel):
@@ -142,7 +157,7 @@ class RunVerdict(BaseModel):
     verdict: Verdict
     reason: str
     judgements: tuple[Judgement, ...]
-    """Worst first, then by criterion id."""
+    """By urgency, the worst first."""
 
 
 def judge_run(summary: RunSummary, judgements: Iterable[Judgement]) -> RunVerdict:
@@ -151,7 +166,7 @@ def judge_run(summary: RunSummary, judgements: Iterable[Judgement]) -> RunVerdic
     A run of which nothing was evaluated, or none of its learning criteria (unless they were all switched off on
     purpose), is INCONCLUSIVE.
     """
-    ordered = tuple(sorted(judgements, key=lambda j: (-j.verdict.severity, not j.blocks, j.criterion)))
+    ordered = tuple(sorted(judgements, key=lambda j: j.urgency))
     counted = [j for j in ordered if j.blocks or j.verdict.evaluated]
     worst = max((j.verdict for j in counted), key=lambda v: v.severity, default=Verdict.INCONCLUSIVE)
     if worst.severity > Verdict.INCONCLUSIVE.severity:

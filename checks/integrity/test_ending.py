@@ -14,4 +14,4 @@ def test_run_state(run: Run, criterion: Judge) -> None:
 
 def test_completion(run: Run, criterion: Judge) -> None:
     """Last training step as a fraction of the number of steps in the run's config."""
-    criterion.judge(integrity.completion(run.steps, run.config("total_steps"), run.record.state))
+    criterion.judge(integrity.completion(run.steps, run.configured("total_steps"), run.record.state))

@@ -8,7 +8,7 @@ from trainhealth.run import Run
 
 
 def test_history_complete(run: Run, criterion: Judge) -> None:
-    """Whether every row that the run logged is here."""
+    """How much of what the run logged is here: complete, open, partial, restarted, incomplete or sampled."""
     criterion.judge(integrity.completeness(run.record))
 
 
@@ -17,9 +17,14 @@ def test_missing_steps(run: Run, criterion: Judge) -> None:
     criterion.judge(integrity.missing_steps(run.steps))
 
 
+def test_metric_coverage(run: Run, criterion: Judge) -> None:
+    """The lowest share of due steps that have a value, of reward, KL, gradient norm and loss."""
+    criterion.judge(integrity.coverage(run.steps, run.logged("reward", "kl", "grad_norm", "loss")))
+
+
 def test_repeated_steps(run: Run, criterion: Judge) -> None:
-    """Share of steps at which one metric was logged twice with different values."""
-    criterion.judge(integrity.repeated_steps(run.steps, run.logged(*run.thresholds.metrics)))
+    """Share of steps that one metric came back to with another value."""
+    criterion.judge(integrity.repeated_steps(run.steps, run.every_point()))
 
 
 def test_rows_per_step(run: Run, criterion: Judge) -> None:
@@ -28,7 +33,7 @@ def test_rows_per_step(run: Run, criterion: Judge) -> None:
 
 
 def test_steps_backwards(run: Run, criterion: Judge) -> None:
-    """How often the training step goes backwards within one process."""
+    """Share of rows at which the training step goes backwards within one process."""
     criterion.judge(integrity.steps_backwards(run.steps, run.record.history.segments))
 
 

@@ -11,29 +11,29 @@ from trainhealth.run import Run
 def test_base_model_elo(run: Run, criterion: Judge) -> None:
     """Change of the base model's Elo since its first rating; it falls when the model learns."""
     base = run.ratings.base()
-    criterion.judge(run.ratings.measurement(base.change, [base], f"{base.initial:.1f} -> {base.final:.1f}"))
+    criterion.judge(run.ratings.measurement(base.shift, [base], f"{base.initial:.1f} -> {base.final:.1f}"))
 
 
 def test_baseline_elo(run: Run, criterion: Judge) -> None:
     """Change of the scripted bot that did best, in Elo since its first rating; all bots stand in the table."""
     bots = run.ratings.references()
-    worst = max(bots, key=lambda bot: bot.change)
-    criterion.judge(run.ratings.measurement(worst.change, bots, f"{worst.name} did best"))
+    worst = max(bots, key=lambda bot: bot.shift)
+    criterion.judge(run.ratings.measurement(worst.shift, bots, f"{worst.name} did best"))
 
 
 def test_baselines_exploited(run: Run, criterion: Judge) -> None:
     """Elo that the scripted bots lost together since their first ratings."""
     bots = run.ratings.references()
-    lost = -sum(bot.change for bot in bots)
-    exploited = [f"{bot.name} {bot.change:+.0f}" for bot in sorted(bots, key=lambda bot: bot.change)]
+    lost = -sum(bot.shift for bot in bots)
+    exploited = [f"{bot.name} {bot.shift:+.0f}" for bot in sorted(bots, key=lambda bot: bot.shift)]
     criterion.judge(run.ratings.measurement(lost, bots, ", ".join(exploited)))
 
 
 def test_elo_gap(run: Run, criterion: Judge) -> None:
     """Final Elo of the best checkpoint above the base model's."""
     base, checkpoints = run.ratings.base(), run.ratings.checkpoints()
-    best = max(checkpoints, key=lambda checkpoint: checkpoint.final)
-    lead = best.final - base.final
+    best = max(checkpoints, key=lambda checkpoint: checkpoint.standing)
+    lead = best.standing - base.standing
     criterion.judge(run.ratings.measurement(lead, [base, *checkpoints], f"best checkpoint: {best.name}"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainhealth.judge import Judge
 from trainhealth.run import Run
-from trainhealth.trends import change, early_drop
+from trainhealth.trends import change, decline, early_drop
 from trainhealth.verdicts import NotApplicable
 
 
@@ -18,6 +18,11 @@ def test_reward_gain(run: Run, criterion: Judge) -> None:
     if run.rated:
         raise NotApplicable("the run logs ratings, which carry the learning verdict")
     criterion.judge(change(run.metric("reward").window(criterion.window)))
+
+
+def test_reward_decline(run: Run, criterion: Judge) -> None:
+    """Mean reward of the run's last fifth minus that of its best fifth, in standard deviations of one step."""
+    criterion.judge(decline(run.metric("reward").window(criterion.window)))
 
 
 def test_early_reward_drop(run: Run, criterion: Judge) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainhealth.judge import Judge
 from trainhealth.run import Run
-from trainhealth.spikes import gradient_spikes
+from trainhealth.spikes import GRADIENT_RUNAWAY_FLOOR, gradient_spikes, runaway, zeros
 from trainhealth.trends import level
 
 
@@ -12,6 +12,16 @@ def test_grad_norm_level(run: Run, criterion: Judge) -> None:
     """Median gradient norm over the tail window, beside its median over the run's first steps."""
     series = run.metric("grad_norm")
     criterion.judge(level(series.window(criterion.window), since=series))
+
+
+def test_grad_norm_runaway(run: Run, criterion: Judge) -> None:
+    """The highest gradient norm kept up for more than 5 points, as a multiple of the running median before it."""
+    criterion.judge(runaway(run.metric("grad_norm").window(criterion.window), GRADIENT_RUNAWAY_FLOOR))
+
+
+def test_grad_norm_zero(run: Run, criterion: Judge) -> None:
+    """Share of steps whose gradient norm is exactly 0."""
+    criterion.judge(zeros(run.metric("grad_norm").window(criterion.window)))
 
 
 def test_grad_norm_spikes(run: Run, criterion: Judge) -> None:

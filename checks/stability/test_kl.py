@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from trainhealth.judge import Judge
 from trainhealth.run import Run
-from trainhealth.spikes import kl_runaway, kl_spikes
+from trainhealth.spikes import KL_RUNAWAY_FLOOR, kl_spikes, runaway
 
 
 def test_kl_level(run: Run, criterion: Judge) -> None:
-    """Median KL to the reference policy over the tail window."""
-    criterion.judge(run.metric("kl").window(criterion.window).median())
+    """Median KL to the reference policy over the tail window, whatever its sign: a KL far below 0 is a fault."""
+    criterion.judge(run.metric("kl").window(criterion.window).magnitude().median())
 
 
 def test_kl_spikes(run: Run, criterion: Judge) -> None:
@@ -20,4 +20,4 @@ def test_kl_spikes(run: Run, criterion: Judge) -> None:
 
 def test_kl_runaway(run: Run, criterion: Judge) -> None:
     """The highest KL kept up for more than 5 points, as a multiple of the running median before it."""
-    criterion.judge(kl_runaway(run.metric("kl").window(criterion.window)))
+    criterion.judge(runaway(run.metric("kl").window(criterion.window), KL_RUNAWAY_FLOOR))

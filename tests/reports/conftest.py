@@ -14,6 +14,9 @@ from trainhealth.verdicts import Judgement, RunSummary
 ROOT = Path(__file__).resolve().parents[2]
 
 CONFTEST = """
+import json
+import pathlib
+
 pytest_plugins = ["reports.collect", "reports.terminal", "reports.html", "reports.verdict_json"]
 
 
@@ -21,6 +24,13 @@ def pytest_addoption(parser):
     parser.addoption("--run-id", dest="run_id", action="append", default=[])
     parser.addoption("--strict-gate", dest="strict_gate", action="store_true")
     parser.addoption("--report-dir", dest="report_dir")
+
+
+def pytest_cmdline_main(config):
+    told = {file.parent.name: json.loads(file.read_text()) for file in pathlib.Path("checks").glob("*/said.json")}
+    config.option.gate_criteria = sorted(
+        {f"{area}.{name}" for area, said in told.items() for of_run in said["judgements"].values() for name in of_run}
+    )
 """
 
 CHECKS = """

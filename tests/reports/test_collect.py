@@ -10,6 +10,7 @@ import pytest
 from trainhealth.verdicts import RunSummary, Verdict
 
 HEALTHY = {"reward": "PASS"}
+NOT_ALL = "not all criteria were judged: stability.second was not selected or did not run"
 EVERY = {
     "good": "PASS",
     "near": "WARN",
@@ -42,8 +43,8 @@ def test_every_verdict_arrives_once(suite: Any, pytester: pytest.Pytester) -> No
         ("stability.open", "INCONCLUSIVE"),
         ("stability.near", "WARN"),
         ("stability.excused", "WAIVED"),
-        ("learning.reward", "PASS"),
         ("stability.good", "PASS"),
+        ("learning.reward", "PASS"),
         ("stability.off", "NOT_APPLICABLE"),
     ]
     assert _verdict(pytester)["summary"]["name"] == "grpo"
@@ -183,7 +184,7 @@ def test_a_worker_that_dies(suite: Any, pytester: pytest.Pytester) -> None:
     assert reason.startswith("the check broke: worker 'gw")
     assert _said(pytester)["stability.late"][0] == "PASS"
     page = (pytester.path / "reports/out/r/report.html").read_text()
-    assert "<strong>stability.killer</strong> the check broke: worker " in page
+    assert "<strong>stability.<wbr>killer</strong> the check broke: worker " in page
 
 
 def test_all_workers_dead(suite: Any, pytester: pytest.Pytester) -> None:
@@ -191,8 +192,8 @@ def test_all_workers_dead(suite: Any, pytester: pytest.Pytester) -> None:
     result = suite("--run-id", "r", "-n", "1", "--max-worker-restart", "0", stability=said)
     assert result.ret not in (0, 1)
     assert _verdict(pytester)["verdict"] == "ERROR"
-    missing = "stability.late0, stability.late1, stability.late2 and 1 more"
-    assert f"not all checks ran: {missing} did not" in _verdict(pytester)["reason"]
+    missing = "stability.late0, stability.late1, stability.late2 and 1 more were not selected or did not run"
+    assert f"not all criteria were judged: {missing}; " in _verdict(pytester)["reason"]
 
 
 def test_stopping_early_is_inconclusive(suite: Any, pytester: pytest.Pytester) -> None:
@@ -201,13 +202,13 @@ def test_stopping_early_is_inconclusive(suite: Any, pytester: pytest.Pytester) -
     result = suite("--run-id", "r", "-x", learning=HEALTHY, stability=said)
     assert result.ret == 10
     assert _verdict(pytester)["verdict"] == "INCONCLUSIVE"
-    assert _verdict(pytester)["reason"].startswith("not all checks ran: stability.second did not; ")
+    assert _verdict(pytester)["reason"].startswith(f"{NOT_ALL}; ")
 
 
 def test_stopping_early_on_a_failure_fails(suite: Any, pytester: pytest.Pytester) -> None:
     result = suite("--run-id", "r", "-x", learning=HEALTHY, stability={"first": "FAIL", "second": "PASS"})
     assert result.ret == 1
-    assert _verdict(pytester)["reason"].startswith("not all checks ran: stability.second did not; 1 of 2 ")
+    assert _verdict(pytester)["reason"].startswith(f"{NOT_ALL}; 1 of 2 ")
 
 
 def test_stopping_early_under_xdist_is_no_pass(suite: Any, pytester: pytest.Pytester) -> None:
@@ -217,27 +218,59 @@ def test_stopping_early_under_xdist_is_no_pass(suite: Any, pytester: pytest.Pyte
     assert _verdict(pytester)["verdict"] == "INCONCLUSIVE"
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
-def test_deselected_checks_are_named(suite: Any, pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
-    said = {"one": "PASS", "two": "FAIL"}
-    result = suite("--run-id", "r", "-k", "reward or one", *workers, learning=HEALTHY, stability=said)
+ONE = "checks/stability/test_stability.py::test_first[r]"
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [("-k", "reward or first"), ("-k", "reward or first", "-n", "1"), ("--deselect", ONE.replace("first", "second"))],
+    ids=["k", "xdist", "deselect"],
+)
+def test_a_part_of_the_criteria_is_no_gate(suite: Any, pytester: pytest.Pytester, selection: tuple[str, ...]) -> None:
+    said = {"first": "PASS", "second": "FAIL"}
+    assert suite("--run-id", "r", *selection, learning=HEALTHY, stability=said).ret == 10
+    assert _verdict(pytester)["verdict"] == "INCONCLUSIVE"
+    assert _verdict(pytester)["reason"].startswith(f"{NOT_ALL}; 2 of 2 criteria ")
+
+
+def test_a_path_is_no_gate(suite: Any, pytester: pytest.Pytester) -> None:
+    assert suite("--run-id", "r", learning=HEALTHY, stability={"second": "PASS"}).ret == 0
+    result = pytester.runpytest_inprocess("--run-id", "r", "checks/learning")
+    assert result.ret == 10
+    assert _verdict(pytester)["reason"].startswith(f"{NOT_ALL}; ")
+
+
+def test_every_run_needs_all_criteria(suite: Any, pytester: pytest.Pytester) -> None:
+    by_run = {run: {"learning": HEALTHY, "stability": {"second": "PASS"}} for run in ("a", "b")}
+    deselected = "checks/stability/test_stability.py::test_second[b]"
+    result = suite("--run-id", "a", "--run-id", "b", "--deselect", deselected, by_run=by_run)
+    assert result.ret == 10
+    assert _verdict(pytester, "a")["verdict"] == "PASS"
+    assert _verdict(pytester, "b")["reason"].startswith(f"{NOT_ALL}; ")
+
+
+def test_tests_that_are_no_checks_count_for_nothing(suite: Any, pytester: pytest.Pytester) -> None:
+    pytester.mkdir("tests").joinpath("test_own.py").write_text("def test_fine(): pass\n\ndef test_bad(): assert 0\n")
+    result = suite("--run-id", "r", "tests", learning=HEALTHY)
+    assert list(_said(pytester)) == ["learning.reward"]
     assert result.ret == 0
-    assert _verdict(pytester)["reason"].endswith("; only 2 of 3 criteria selected")
+    result.assert_outcomes(passed=2, failed=1)
 
 
 def test_nothing_selected_stays_pytests_own(suite: Any, pytester: pytest.Pytester) -> None:
     result = suite("--run-id", "r", "-k", "nothing", learning=HEALTHY)
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
     assert _verdict(pytester)["verdict"] == "INCONCLUSIVE"
-    assert "only 0 of 1 criteria selected" in _verdict(pytester)["reason"]
+    assert "learning.reward was not selected or did not run" in _verdict(pytester)["reason"]
 
 
 def test_interrupted(suite: Any, pytester: pytest.Pytester) -> None:
     code = "def test_it(run):\n    raise KeyboardInterrupt\n"
-    assert suite("--run-id", "r", code=code, learning=HEALTHY, process=True).ret == pytest.ExitCode.INTERRUPTED
+    said = {"learning": HEALTHY, "stability": {"it": "PASS"}}
+    assert suite("--run-id", "r", code=code, process=True, **said).ret == pytest.ExitCode.INTERRUPTED
     assert _verdict(pytester)["verdict"] == "INCONCLUSIVE"
     code = "def test_it(run):\n    pytest.exit('enough', returncode=0)\n"
-    assert suite("--run-id", "r", code=code, learning=HEALTHY).ret == 10
+    assert suite("--run-id", "r", code=code, **said).ret == 10
 
 
 def test_only_collecting_judges_nothing(suite: Any, pytester: pytest.Pytester) -> None:

@@ -15,7 +15,7 @@ from trainhealth.verdicts import RunSummary
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'></td></tr></table>`${1}` &lt;b&gt; \x1b[31m\u202e"
 TAGS_OF_OURS = {
     "b", "dd", "details", "div", "dl", "dt", "h3", "h4", "li", "meta", "p", "pre", "section", "span", "strong",
-    "summary", "table", "tbody", "td", "th", "thead", "tr", "ul",
+    "summary", "table", "tbody", "td", "th", "thead", "tr", "ul", "wbr",
 }  # fmt: skip
 
 
@@ -68,8 +68,8 @@ def test_rows(suite: Any, pytester: pytest.Pytester) -> None:
     )
     page = _read(pytester)
     assert page.title == "grpo: FAIL"
-    failed = next(row for row in page.rows if row["testId"] == "stability.kl")
-    cells = _Page("".join(failed["resultsTableRow"]))
+    failed = next(row for row in page.rows if row["testId"] == "stability.<wbr>kl")
+    cells = _Page("".join(failed["resultsTableRow"]).replace("<wbr>", ""))
     assert cells.text == ["Failed", "FAIL", "stability.kl", "r", "0.31", "> 0.2 (thresholds.yaml:14)", "tail, 1 point",
                           "480: 0.92", "Raise kl_beta"]  # fmt: skip
     assert failed["result"] == "Failed"
@@ -86,6 +86,21 @@ def test_worst_rows_sort_first(suite: Any, pytester: pytest.Pytester) -> None:
     assert ["".join(_Page(row["verdict"]).text) for row in ordered] == [
         "FAIL", "ERROR", "INCONCLUSIVE", "WARN", "WAIVED", "PASS", "NOT APPLICABLE",
     ]  # fmt: skip
+
+
+def test_the_order_is_that_of_verdict_json(suite: Any, pytester: pytest.Pytester) -> None:
+    suite(
+        "--run-id", "r", learning={"a": "FAIL"}, performance={"a": "FAIL"}, custom={"a": "FAIL"},
+        stability={"a": "FAIL", "non_finite_values": "FAIL"}, integrity={"completion": "FAIL", "run_state": "FAIL"},
+    )  # fmt: skip
+    expected = [
+        "integrity.run_state", "stability.non_finite_values", "integrity.completion", "stability.a", "learning.a",
+        "performance.a", "custom.a",
+    ]  # fmt: skip
+    rows = sorted(_read(pytester).rows, key=lambda row: row["verdict"])
+    assert [row["testId"].replace("<wbr>", "") for row in rows] == expected
+    verdict = json.loads((pytester.path / "reports/out/r/verdict.json").read_text(encoding="utf-8"))
+    assert [one["criterion"] for one in verdict["judgements"]] == expected
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])

@@ -26,7 +26,8 @@ KL = {
     "action": "Raise kl_beta",
     "detail": "Rising for 120 steps.",
 }
-PASSED = {"verdict": "PASS", "value": 1.2, "value_text": "1.2 nats", "limit": "< 0.5"}
+PASSED = {"verdict": "PASS", "value": 1.2, "value_text": "1.2 nats", "limit": "< 0.5", "warn": ["< 0.5"]}
+STATE = {"value": "failed", "value_text": "failed", "reason": "failed: not acceptable", "limit": "failed"}
 SUMMARY = RunSummary(
     run="r", id="r", name="grpo", state="finished", source="offline W&B", rows=1500, first_step=0, last_step=1499,
     notes=("The last row was still being written.",),
@@ -42,21 +43,27 @@ def test_page(suite: Any) -> None:
     result = suite(
         "--run-id",
         "r",
-        stability={"kl": KL, "entropy": PASSED, "grad": PASSED},
-        learning={"reward": PASSED},
+        stability={"kl": KL, "entropy": PASSED, "grad": {**PASSED, "warn": [], "fail": ["< 0.5"]}},
+        learning={"reward": PASSED, "elo": {"verdict": "NOT_APPLICABLE", "reason": "no ratings"}},
+        integrity={
+            "run_state": {**STATE, "verdict": "FAIL", "limit_origin": "t:1"},
+            "rows": {**STATE, "verdict": "PASS"},
+        },
         performance={name: {"verdict": "NOT_APPLICABLE", "reason": "no events were given"} for name in ("p95", "p50")},
         runs=(SUMMARY,),
     )
-    assert _page(result)[:11] == [
-        "grpo  FAIL  1 of 6 criteria failed, 4 evaluated: 1 FAIL, 3 PASS, 2 NOT_APPLICABLE",
+    assert _page(result)[:13] == [
+        "grpo  FAIL  2 of 9 criteria failed, 6 evaluated: 2 FAIL, 4 PASS, 3 NOT_APPLICABLE",
         "  run r · offline W&B · finished · steps 0 to 1499 · 1,500 rows",
         "  note: The last row was still being written.",
+        "  FAIL integrity.run_state  failed: not acceptable (t:1)",
         "  FAIL stability.kl  0.31 against > 0.2 (thresholds.yaml:14), last 50 steps, 50 points, worst at",
         "      480: 0.92",
         "      -> Raise kl_beta",
-        "  NOT_APPLICABLE  performance.p50, performance.p95: no events were given",
-        "  PASS learning  reward 1.2 nats (limit < 0.5)",
-        "  PASS stability  entropy 1.2 nats (limit < 0.5), grad 1.2 nats (limit < 0.5)",
+        "  PASS integrity  rows failed",
+        "  PASS learning  reward 1.2 nats (warns below 0.5)",
+        "  PASS stability  entropy 1.2 nats (warns below 0.5), grad 1.2 nats (fails below 0.5)",
+        "  NOT_APPLICABLE  learning.elo: no ratings; performance (2 criteria): no events were given",
         "",
         "gate: FAIL (exit 1)  reports/out/r/report.html",
     ]
@@ -72,10 +79,13 @@ def test_verbose_shows_everything(suite: Any) -> None:
         assert line in page
 
 
-def test_quiet_shows_headlines_only(suite: Any) -> None:
-    page = _page(suite("--run-id", "r", "-q", stability={"kl": KL}, learning={"reward": PASSED}, runs=(SUMMARY,)))
-    assert page[:2] == [
-        "grpo  FAIL  1 of 2 criteria failed, 2 evaluated: 1 FAIL, 1 PASS",
+def test_quiet_has_a_line_for_what_blocks(suite: Any) -> None:
+    unsure = {"open": {"verdict": "INCONCLUSIVE", "reason": "x" * 200}, "near": {**KL, "verdict": "WARN"}}
+    page = _page(suite("--run-id", "r", "-q", stability={"kl": KL, **unsure}, learning={"x": PASSED}, runs=(SUMMARY,)))
+    assert page[:4] == [
+        "grpo  FAIL  1 of 4 criteria failed, 3 evaluated: 1 FAIL, 1 INCONCLUSIVE, 1 WARN, 1 PASS",
+        "  FAIL stability.kl  0.31 against > 0.2",
+        "  INCONCLUSIVE stability.open  " + "x" * 68 + "…",
         "gate: FAIL (exit 1)  reports/out/r/report.html",
     ]
 
@@ -96,6 +106,11 @@ def test_nothing_from_a_run_steers_the_terminal(suite: Any) -> None:
     assert not set(page) & set("\x1b\x07\r\x9b\u202e")
     assert "\\x1b[2J\\x1b]0;owned\\x07 \\u202egnp ::error::owned\\x9b31m" in page.replace("\n      ", " ")
     assert not [line for line in _page(result) if line.lstrip().startswith(("::", "##"))]
+
+
+def test_a_path_is_never_broken(suite: Any) -> None:
+    path = "/" + "long-folder/" * 12
+    assert path in _page(suite("--run-id", "r", learning={"x": {"verdict": "ERROR", "reason": path}}))[2]
 
 
 def test_long_messages_are_cut(suite: Any) -> None:

@@ -34,7 +34,14 @@ def column(values: npt.ArrayLike, rows: npt.ArrayLike | None = None) -> Column:
 def run(columns: Mapping[str, Column], thresholds: Thresholds | None = None, **record: Any) -> Run:
     length = 1 + max((int(c.rows[-1]) for c in columns.values() if len(c.rows)), default=-1)
     segments = record.pop("segments", (0,))
-    history = History(length, columns, {key: len(c.rows) for key, c in columns.items()}, segments)
+    coverage = record.pop("coverage", "complete")
+    non_finite = {
+        key: (int((~np.isfinite(c.values)).sum()), int(c.rows[~np.isfinite(c.values)][0]))
+        for key, c in columns.items()
+        if not np.isfinite(c.values).all()
+    }
+    counts = {key: len(c.rows) for key, c in columns.items()}
+    history = History(length, columns, counts, segments, coverage=coverage, non_finite=non_finite)
     return Run("demo", RunRecord("demo", history, "a test", **record), thresholds or load(ROOT / "thresholds.yaml"))
 
 

@@ -42,7 +42,7 @@ from trainhealth.aggregates import (
     rollouts_by_id,
     rollouts_since,
 )
-from trainhealth.events import EventAggregates, aggregate
+from trainhealth.events import EventAggregates, LeftOut, aggregate
 from trainhealth.measurement import Measurement
 from trainhealth.verdicts import Inconclusive
 
@@ -178,6 +178,34 @@ def test_absent_events_are_named_with_those_there_are() -> None:
     found = events_of([{"event": "training_step"}] * 30 + [{"event": "gpu_stats"}] * 5)
     with pytest.raises(Inconclusive, match=r"no rollout_complete .* 35 .*training_step \(30\), gpu_stats \(5\)$"):
         found.rollout_duration(0.5)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "said"),
+    [
+        (LeftOut(), ""),
+        (LeftOut(others=1200, other="x"), "events left out: 1,200 name another run (e.g. 'x')"),
+        (
+            LeftOut(outside=3, lifetime=(0, 60), malformed=2, first_malformed="a.ndjson:7"),
+            "events left out: 3 lie outside its lifetime 1970-01-01 00:00:00Z to 1970-01-01 00:01:00Z, "
+            "2 malformed (first: a.ndjson:7)",
+        ),
+        (LeftOut(outside=3), "events left out: 3 name no run, and its lifetime is unknown"),
+        (LeftOut(assumed=5), "5 events without a run's name or a time were taken for this run's"),
+    ],
+)
+def test_what_was_left_out_ends_every_message(left_out: LeftOut, said: str) -> None:
+    assert str(left_out) == said
+    fine = requests(30, batch_size=2, output_tokens=1, input_tokens=1, generation_time_s=1.0)
+    fine += orders(30) + completed(30, rollout_duration_s=5.0, trajectories=7, rollout_id="r")
+    fine += [{"event": "rollout_start", "time": 0.0, "rollout_id": f"s{i}"} for i in range(30)]
+    full = aggregate(answerer(fine), "the log", {}, left_out)
+    bare = aggregate(answerer([{"event": "gpu_stats"}] * 3), "the log", {}, left_out)
+    for measure in MEASURES:
+        assert measure(full).detail.endswith(said)
+        with pytest.raises(Inconclusive) as caught:
+            measure(bare)
+        assert f"3 events of the log{f' ({said})' if said else ''}, which has" in str(caught.value)
 
 
 @pytest.mark.parametrize(("count", "enough"), [(19, False), (20, True)])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from synthetic import column, run, series
 
@@ -16,22 +17,36 @@ EMPTY = run({})
 @pytest.mark.parametrize(("last", "share"), [(200, 1.0), (100, 0.5), (189, 0.945)])
 def test_completion(last: int, share: float) -> None:
     steps = run({"_step": column(range(1, last + 1))}).steps
-    assert integrity.completion(steps, 200, "finished").value == pytest.approx(share)
+    assert integrity.completion(steps, {"max_steps": 200}, "crashed").value == pytest.approx(share)
 
 
 def test_completion_of_a_trainer_that_counts_from_zero() -> None:
-    assert integrity.completion(run({"_step": column(range(200))}).steps, 200, "finished").value == 1.0
+    counted = run({"_step": column(range(200)), "step": column(range(200))}).steps
+    assert integrity.completion(counted, {"max_steps": 200}, "finished").value == 1.0
+
+
+def test_completion_takes_the_first_positive_number() -> None:
+    counted = run({"step": column(range(1, 1001))}).steps
+    assert integrity.completion(counted, {"max_steps": -1, "total": 10_000}, "finished").value == 0.1
+
+
+def test_completion_in_another_unit_is_not_judged() -> None:
+    counted = run({"step": column(range(1, 1001))}).steps
+    with pytest.raises(NotApplicable, match="max_steps = 100 in the config counts something else: the run is at 1000"):
+        integrity.completion(counted, {"max_steps": 100}, "finished")
+    with pytest.raises(Inconclusive, match="logs no training step"):
+        integrity.completion(run({"_step": column(range(1000))}).steps, {"total_steps": 1e6}, "finished")
 
 
 @pytest.mark.parametrize("total", [None, -1, 0, True, "200"])
 def test_completion_without_a_configured_total(total: object) -> None:
     with pytest.raises(NotApplicable, match="names no total"):
-        integrity.completion(run({"_step": column(range(9))}).steps, total, "finished")
+        integrity.completion(run({"_step": column(range(9))}).steps, {"max_steps": total}, "finished")
 
 
 def test_completion_of_a_running_run() -> None:
     with pytest.raises(NotApplicable, match="still going, at step 8"):
-        integrity.completion(run({"_step": column(range(9))}).steps, 200, "running")
+        integrity.completion(run({"_step": column(range(9))}).steps, {"max_steps": 200}, "running")
 
 
 def test_missing_steps_are_counted_by_hand() -> None:
@@ -44,8 +59,14 @@ def test_a_constant_stride_has_no_gaps() -> None:
     assert integrity.missing_steps(run({"_step": column(range(6, 4000, 8192 // 1024))}).steps).value == 0.0
 
 
+@pytest.mark.parametrize("share", [0.06, 0.25, 0.4])
+def test_missing_steps_are_seen_however_many(share: float) -> None:
+    kept = np.sort(np.random.default_rng(0).permutation(1000)[: int(1000 * (1 - share))])
+    assert integrity.missing_steps(run({"_step": column(kept)}).steps).value == pytest.approx(share, abs=0.01)
+
+
 def test_an_axis_without_a_stride_has_no_gaps_to_tell() -> None:
-    with pytest.raises(NotApplicable, match="no usual stride"):
+    with pytest.raises(NotApplicable, match="no usual distance"):
         integrity.missing_steps(run({"_step": column([0, 3, 30, 31, 90, 200, 220, 1000])}).steps)
 
 
@@ -55,18 +76,43 @@ def test_repeated_steps_need_different_values() -> None:
     other = series([1, 1, 5, 6, 7, 7], steps=[0, 1, 2, 2, 3, 3])
     both_nan = series([1, 1, 5, 5, math.nan, math.nan], steps=[0, 1, 2, 2, 3, 3])
     one_nan = series([1, 1, 5, 5, 7, math.nan], steps=[0, 1, 2, 2, 3, 3])
-    values = [integrity.repeated_steps(steps, [one]).value for one in (same, other, both_nan, one_nan)]
-    assert values == [0.0, 0.25, 0.0, 0.25]
+    in_a_row = [integrity.repeated_steps(steps, [one]).value for one in (same, other, both_nan, one_nan)]
+    assert in_a_row == [0.0] * 4  # minibatches, or two log calls: what rows_per_step sees
+    back = [0, 1, 2, 3, 2, 3]
+    nan = math.nan
+    came_back = {
+        (1, 1, 5, 7, 5, 7): 0.0,
+        (1, 1, 5, 7, 6, 7): 0.25,
+        (1, 1, 5, nan, 5, nan): 0.0,
+        (1, 1, 5, 7, 5, nan): 0.25,
+    }
+    for values, share in came_back.items():
+        assert integrity.repeated_steps(steps, [series(values, steps=back)]).value == share
 
 
 def test_a_rewind_repeats_the_steps_it_goes_over() -> None:
     """One real run repeats steps 414 to 424."""
     at = [*range(425), *range(414, 500)]
     one = run({"_step": column(at), "train/kl": column([float(i) for i in range(len(at))])}, segments=(0, 425))
-    assert integrity.repeated_steps(one.steps, one.logged("kl")).value == pytest.approx(11 / 500)
-    assert integrity.repeated_steps(one.steps, one.logged("kl")).detail == "steps 414 to 424"
+    assert integrity.repeated_steps(one.steps, one.every_point()).value == pytest.approx(11 / 500)
+    assert integrity.repeated_steps(one.steps, one.every_point()).detail == "steps 414 to 424"
     assert integrity.steps_backwards(one.steps, (0, 425)).value == 0.0
-    assert integrity.steps_backwards(one.steps, (0,)).value == 1.0
+    assert integrity.steps_backwards(one.steps, (0,)).value == pytest.approx(1 / 511)
+    # What was gone back before is no part of what the run became.
+    assert one.metric("kl").steps.tolist() == [*range(414), *range(414, 500)]
+    assert one.metric("kl").values[414] == 425.0
+
+
+def test_holes_in_a_metric_are_found() -> None:
+    steps = run({"_step": column(range(1000))}).steps
+    kept = np.sort(np.random.default_rng(0).permutation(1000)[:650])
+    whole, seldom = series([1.0] * 1000), series([1.0] * 100, steps=range(0, 1000, 10))
+    assert integrity.coverage(steps, [whole, seldom]).value == 1.0
+    found = integrity.coverage(steps, [whole, series([1.0] * 650, steps=kept, name="kl")])
+    assert found.value == pytest.approx(0.65, abs=0.01)
+    assert found.detail == "kl has the most holes"
+    with pytest.raises(Inconclusive, match="often enough"):
+        integrity.coverage(steps, [])
 
 
 def test_two_log_calls_a_step_are_two_rows() -> None:
@@ -88,19 +134,22 @@ def test_metrics_at_their_default() -> None:
     assert (found.value, found.points, found.detail) == (1.0, 2, "kl/mean")
     with pytest.raises(Inconclusive, match=r"kl/mean is 0 at all 2 points, the logger's default: never measured"):
         one.metric("kl")
-    with pytest.raises(Inconclusive, match="no metric whose"):
+    with pytest.raises(NotApplicable, match="no metric whose"):
         integrity.uninstrumented(EMPTY)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_one_non_finite_value_is_found(value: float) -> None:
-    healthy, broken = series([1.0] * 20_000, name="loss"), series([1.0] * 20_000, name="kl")
-    broken.values[12_345] = value
-    found = integrity.non_finite([healthy, broken])
-    assert (found.value, found.detail) == (1.0, "kl: 1, first at step 12345")
-    assert integrity.non_finite([healthy]).value == 0.0
-    with pytest.raises(Inconclusive, match="none of"):
-        integrity.non_finite([])
+    broken = np.ones(20_000)
+    broken[12_345] = value
+    # train/kl comes behind kl/mean, which is what `kl` means in this run.
+    columns = {"_step": column(range(20_000)), "kl/mean": column(np.ones(20_000)), "other": column(broken)}
+    found = integrity.non_finite(run(columns | {"train/kl": column(broken)}), "loss", "kl")
+    assert (found.value, found.detail) == (1.0, "train/kl: 1, first at step 12345")
+    assert integrity.non_finite(run(columns), "loss", "kl").value == 0.0
+    assert integrity.non_finite_elsewhere(run(columns)).detail == "other: 1, first at step 12345"
+    with pytest.raises(Inconclusive, match="none of loss"):
+        integrity.non_finite(run(columns), "loss")
 
 
 def test_an_empty_run_is_inconclusive_everywhere() -> None:
@@ -110,7 +159,7 @@ def test_an_empty_run_is_inconclusive_everywhere() -> None:
         lambda: integrity.repeated_steps(EMPTY.steps, []),
         lambda: integrity.rows_per_step(EMPTY.steps),
         lambda: integrity.steps_backwards(EMPTY.steps, (0,)),
-        lambda: integrity.completion(EMPTY.steps, 100, "finished"),
+        lambda: integrity.completion(EMPTY.steps, {}, "finished"),
     ]
     for measure in measures:
         with pytest.raises(Inconclusive, match="no history rows"):

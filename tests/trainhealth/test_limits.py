@@ -108,10 +108,19 @@ def test_a_relative_bound_without_reference_cannot_be_judged(limit: str) -> None
         parse_limit(limit, "f:1").exceeded_by(Measurement(1.0))
 
 
+def test_a_limit_out_of_a_fractions_reach_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="the measured value is a fraction; write '> 5%'"):
+        parse_limit("> 5", "f:1").exceeded_by(Measurement(0.5, unit="fraction"))
+    assert parse_limit("> 0", "f:1").exceeded_by(Measurement(0.5, unit="fraction"))
+
+
 def test_words_compare_with_words_only() -> None:
     crashed = parse_limit("crashed", "f:1")
-    assert crashed.exceeded_by(Measurement("crashed"))
-    assert not crashed.exceeded_by(Measurement("finished"))
+    states = ("finished", "crashed")
+    assert crashed.exceeded_by(Measurement("crashed", vocabulary=states))
+    assert not crashed.exceeded_by(Measurement("finished", vocabulary=states))
+    with pytest.raises(ValueError, match=re.escape("'crashd' is no state it can be in (known: finished, crashed)")):
+        parse_limit("crashd", "f:1").exceeded_by(Measurement("crashed", vocabulary=states))
     with pytest.raises(
         ValueError, match="the measured value is a number, so its limits must be numbers, not 'crashed'"
     ):

@@ -53,7 +53,36 @@ def test_checkpoints_are_ordered_by_their_step_not_their_name() -> None:
 def test_peak_final_and_trend() -> None:
     agent = league(adapter_v0=[1000, 1030, 1030, 1012, 1009]).ratings.checkpoints()[0]
     assert (agent.initial, agent.peak, agent.peak_step, agent.final) == (1000, 1030, 1, 1009)
-    assert (agent.change, agent.drop, agent.trend) == (9, 21, "declining")
+    assert (agent.change, agent.row()["from peak"]) == (9, "slight decline")
+    # One lucky or unlucky evaluation is no result: medians of three ratings.
+    assert (agent.standing, agent.shift, agent.drop) == (1012, -18, 18)
+    rising = league(adapter_v0=[1000, 1079, 1160]).ratings.checkpoints()[0]
+    assert (rising.standing, rising.drop) == (1079, 0)
+
+
+def test_a_bot_that_is_hardly_rated_is_not_forgotten() -> None:
+    one = run(
+        {
+            "_step": column(range(5)),
+            "elo/chaos_bot": column([900, 890, 880, 870, 860]),
+            "elo/random_bot": column([900, 1400], rows=[0, 4]),
+        }
+    )
+    with pytest.raises(Inconclusive, match=r"one of the baseline bots is not rated 3 times .*random_bot \(2\)"):
+        one.ratings.references()
+
+
+def test_an_agent_that_is_no_longer_rated_is_not_believed() -> None:
+    early = {"elo/base_model": column([1000, 990, 980], rows=[0, 1, 2]), "_step": column(range(1000))}
+    with pytest.raises(Inconclusive, match="last logged at step 2 of 999"):
+        run(early).ratings.base()
+
+
+def test_ratings_of_unknown_agents_are_not_ignored() -> None:
+    one = run({"_step": column(range(5)), "elo/my_baseline": column([900, 1000, 1200, 1400, 1500])})
+    assert one.rated
+    with pytest.raises(Inconclusive, match=r"agents that thresholds\.yaml does not know: my_baseline"):
+        _ = one.ratings
 
 
 def test_the_gap_takes_the_best_checkpoint_known_at_each_step() -> None:

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from synthetic import series
 
-from trainhealth.spikes import gradient_spikes, kl_runaway, kl_spikes, running_median
+from trainhealth.measurement import Measurement
+from trainhealth.series import Series
+from trainhealth.spikes import KL_RUNAWAY_FLOOR, gradient_spikes, kl_spikes, runaway, running_median, zeros
+
+
+def kl_runaway(one: Series) -> Measurement:
+    return runaway(one, KL_RUNAWAY_FLOOR)
 
 
 def test_running_median_looks_back_and_leaves_the_point_out() -> None:
@@ -61,7 +67,12 @@ def test_a_run_that_ends_in_a_spike_has_not_recovered(spike: float) -> None:
 
 
 def test_a_warm_up_from_zero_is_no_runaway() -> None:
-    assert kl_runaway(series(np.linspace(0, 0.15, 200).tolist())).in_kind("x") <= 1.0
+    assert kl_runaway(series(np.linspace(0, 0.15, 200).tolist())).in_kind("x") < 10
+    assert kl_runaway(series([0.0] * 100 + [0.21] * 100)).in_kind("x") == pytest.approx(10.5)
+
+
+def test_share_of_zeros() -> None:
+    assert zeros(series([0.0, 1.0, -0.0, 2.0])).value == 0.5
 
 
 def test_gradient_spikes_are_a_share_of_steps() -> None:

@@ -25,8 +25,13 @@ def test_a_counter_in_few_rows_is_no_axis() -> None:
 
 
 def test_a_counter_that_starts_again_and_again_is_no_axis() -> None:
-    logged = history(_step=column(range(12)), inner=column([0, 1, 2, 3] * 3))
+    logged = history(_step=column(range(16)), inner=column([0, 1, 2, 3] * 4))
     assert step_axis(logged, ["inner"]).key == "_step"
+
+
+def test_an_epoch_is_no_axis() -> None:
+    logged = history(_step=column(range(200)), step=column(np.repeat([1, 2, 3, 4], 50)))
+    assert step_axis(logged, ["step"]).key == "_step"
 
 
 def test_a_rewind_leaves_the_axis_in_place() -> None:

@@ -5,6 +5,7 @@ import math
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from trainhealth.errors import DataError, ThresholdsError
 from trainhealth.judge import Judge
 from trainhealth.limits import parse_limit
-from trainhealth.measurement import Measurement
+from trainhealth.measurement import Measurement, Trace
 from trainhealth.thresholds import Criterion, Waiver, Window
 from trainhealth.verdicts import (
     Absent,
@@ -77,9 +78,14 @@ def test_multiples_and_changes_need_a_reference() -> None:
 
 
 def test_states() -> None:
-    assert verdict(Measurement("finished"), "running", "crashed | failed") == "PASS"
-    assert verdict(Measurement("running"), "running", "crashed | failed") == "WARN"
-    assert verdict(Measurement("failed"), "running", "crashed | failed") == "FAIL"
+    known = ("finished", "running", "crashed", "failed")
+    judge = Judge(criterion("running", "crashed | failed"), "demo")
+    found = [judge.measured(Measurement(state, vocabulary=known)) for state in ("finished", "running", "failed")]
+    assert [(one.verdict, one.reason) for one in found] == [
+        ("PASS", "finished: acceptable"),
+        ("WARN", "running: not wanted (warn: running)"),
+        ("FAIL", "failed: not acceptable (fail: crashed, failed)"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +93,36 @@ def test_states() -> None:
 )
 def test_a_limit_inside_the_interval_is_undecided(interval: tuple[float, float], expected: str) -> None:
     assert verdict(Measurement(sum(interval) / 2, interval=interval), fail="< 0") == expected
+
+
+def test_what_is_undecided_says_what_would_decide_and_orders_no_remedy() -> None:
+    wide = Judge(criterion(fail="< 0"), "demo").measured(Measurement(5.8, unit="sd", interval=(-0.5, 12.0)))
+    assert wide.action == ""
+    assert wide.reason == (
+        "5.8 sd [-0.5 sd … 12 sd] does not decide: "
+        "the fail limit '< 0' lies inside the 95 % interval; more steps would narrow it"
+    )
+    gaps = Judge(criterion("> 1"), "demo").measured(Measurement(0.5, points=50, non_finite=1))
+    assert (gaps.action, gaps.reason) == ("", "0.5 does not decide: 1 of 50 points is NaN or infinite")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "worst_at"),
+    [(0.0, "0 is inside the warn limit '> 1'", None), (1.5, "1.5 is beyond the warn limit '> 1'", 3.0),
+     (2.5, "2.5 is beyond the fail limit '> 2'", 3.0)],
+)  # fmt: skip
+def test_where_it_is_worst_is_told_of_what_does_not_pass(value: float, reason: str, worst_at: float | None) -> None:
+    trace = Trace(np.array([2.0, 3.0]), np.array([0.0, value]))
+    found = Judge(criterion("> 1", "> 2"), "demo").measured(Measurement(value, trace=trace))
+    assert (found.reason, found.worst_at, bool(found.action)) == (reason, worst_at, value > 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [(1.0, "steps", "1 step"), (2.0, "steps", "2 steps"), (1.0, "s", "1 s"), (1.0, "tokens/s", "1 tokens/s")],
+)
+def test_one_is_singular(value: float, unit: str, shown: str) -> None:
+    assert str(Measurement(value, unit=unit)) == shown
 
 
 def test_a_non_finite_point_rules_out_a_pass_but_not_a_failure() -> None:
@@ -112,7 +148,8 @@ def test_a_waiver_covers_failures_only() -> None:
 )
 def test_what_a_missing_metric_means_is_the_files_to_say(missing: str, expected: str) -> None:
     judge = Judge(criterion(fail="> 1", missing=missing), "demo")
-    assert judge.undecided(Absent("kl is not logged")).verdict == expected
+    absent = judge.undecided(Absent("kl is not logged"))
+    assert (absent.verdict, absent.action) == (expected, "act" if expected == "FAIL" else "")
     assert judge.undecided(Inconclusive("too few points")).verdict == "INCONCLUSIVE"
     assert judge.undecided(NotApplicable("beta = 0")).verdict == "NOT_APPLICABLE"
 
@@ -151,6 +188,14 @@ def test_without_a_learning_criterion_a_run_is_undecided() -> None:
     assert judge_run(off, judgements).verdict == "PASS"
 
 
+def test_what_puts_the_rest_in_doubt_comes_first() -> None:
+    ids = ["custom.a", "integrity.a", "integrity.history_complete", "integrity.run_state", "learning.a",
+           "performance.a", "stability.a", "stability.b", "stability.non_finite_values"]  # fmt: skip
+    judgements = [said("FAIL", id_) for id_ in ids] + [said("WARN", "integrity.run_state")]
+    found = judge_run(SUMMARY, reversed(judgements)).judgements
+    assert [one.criterion for one in found] == [ids[at] for at in (3, 2, 8, 1, 6, 7, 4, 5, 0, 3)]
+
+
 def test_an_optional_criterion_does_not_block_but_its_failure_does() -> None:
     passing = said("PASS")
     optional = said("INCONCLUSIVE", "stability.kl_level", required=False)
@@ -183,4 +228,7 @@ def test_the_message_says_everything() -> None:
     assert message == (
         "stability.kl_level FAIL on demo: 0.3 is beyond the fail limit '> 0.2' (here:2)\n"
         "  kl/mean: last 50 steps, 50 points\n  action: act"
+    )
+    assert Judge(criterion("> 0.1"), "demo").measured(Measurement(0.0)).message == (
+        "stability.kl_level PASS on demo: 0 is inside the warn limit '> 0.1' (here:1)\n  whole run, 1 point"
     )

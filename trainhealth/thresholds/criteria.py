@@ -13,6 +13,9 @@ from trainhealth.thresholds.models import Criterion, Window, is_custom
 WHOLE = Window("whole")
 """The window that is there without being written, and the default one."""
 
+OF_THE_WHOLE_RUN = ("min", "max", "first", "last", "count", "change")
+"""Statistics of custom criteria that are taken over the whole run where no window is named."""
+
 
 def build_criteria(tree: Node, form: Sections, windows: Mapping[str, Window]) -> Mapping[str, Criterion]:
     """The criteria by id, of the merged `tree` that `form` was read from.
@@ -41,7 +44,7 @@ def _criterion(
         id=name,
         warn=warn,
         fail=fail,
-        window=windows[form.window or defaults.window or WHOLE.name],
+        window=windows[form.window or _usual_window(form, defaults)],
         action=form.action or "",
         source=form.source or "",
         required=next((flag for flag in (form.required, defaults.required) if flag is not None), True),
@@ -93,6 +96,11 @@ def _contradictions(warn: tuple[Limit, ...], fail: tuple[Limit, ...]) -> Iterato
     for early, late in _same_kind(product(warn, fail)):
         if not early.weaker_than(late):
             yield f"must warn before it fails, but warn is {_quoted(early)} and fail is {_quoted(late)}"
+
+
+def _usual_window(form: CriterionForm, defaults: DefaultsForm) -> str:
+    """A maximum over the tail would miss the spike before it: a statistic of extremes or ends means the whole run."""
+    return WHOLE.name if form.statistic in OF_THE_WHOLE_RUN else defaults.window or WHOLE.name
 
 
 def _same_kind(pairs: Iterable[tuple[Limit, Limit]]) -> Iterator[tuple[Bound, Bound]]:

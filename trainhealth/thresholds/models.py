@@ -16,6 +16,9 @@ from trainhealth.thresholds.origin import did_you_mean, nearest
 CUSTOM_AREA = "custom"
 """Criteria of this area are judged by one check from what the file says, and need no check of their own."""
 
+MANY = 5
+"""More checks than this without an entry are not named one by one: the file does not extend the shipped one."""
+
 Missing = Literal["inconclusive", "fail", "not_applicable"]
 """The verdict of a criterion whose metric the run does not have."""
 
@@ -188,7 +191,13 @@ class Thresholds:
         judged = {check for check in check_ids if not is_custom(check)}
         written = {criterion for criterion in self.criteria if not is_custom(criterion)}
         problems = [self._without_check(name, judged) for name in self.criteria if name in written - judged]
-        problems += [self._without_criterion(name) for name in sorted(judged - written)]
+        strays = sorted(judged - written)
+        if len(strays) > MANY:
+            named = f"{', '.join(strays[:3])} and {len(strays) - 3} more"
+            hint = f"{self.files[-1].name}: {len(strays)} checks have no entry under criteria ({named})"
+            problems.append(f"{hint}; 'extends: default' starts from the file shipped with the suite")
+        else:
+            problems += [self._without_criterion(name) for name in strays]
         if problems:
             raise ThresholdsError(". ".join(problems))
         return tuple(self._idle_patterns())
