@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from trainhealth.history import COVERAGES, RunRecord
+from trainhealth.history import COVERAGES, Floats, RunRecord
 from trainhealth.measurement import Measurement, Trace
 from trainhealth.run import Run
 from trainhealth.series import Series
@@ -20,7 +20,7 @@ STATES = ("finished", "running", "pending", "preempting", "preempted", "crashed"
 MULTIPLE = 0.95
 """Share of distances between steps that must be whole multiples of the smallest usual one to tell a missing step."""
 
-USUAL = 0.4
+USUAL = 0.52
 """Share of distances that must be the smallest usual one itself."""
 
 UNITS = 1.05
@@ -93,13 +93,10 @@ def missing_steps(steps: StepAxis) -> Measurement:
     distinct = steps.distinct
     if len(distinct) < 3:
         raise Inconclusive(f"{steps.key} has {len(distinct)} distinct steps, 3 are needed to see a gap")
-    gaps = np.diff(distinct)
-    usual = float(np.quantile(gaps, 0.1, method="nearest"))
-    multiples = gaps / usual
-    whole = np.abs(multiples - np.rint(multiples)) < 0.1
-    if np.mean(whole) < MULTIPLE or np.mean(np.rint(multiples) <= 1) < USUAL:
+    multiples, _ = _multiples(distinct)
+    if multiples is None:
         raise NotApplicable(f"{steps.key} has no usual distance, so a missing step cannot be told")
-    missing = np.maximum(np.rint(multiples) - 1, 0)
+    missing = multiples - 1
     widest = [at for at in np.argsort(-missing, kind="stable")[:3] if missing[at]]
     shown = [f"{distinct[at]:.15g} to {distinct[at + 1]:.15g}" for at in widest]
     return Measurement(
@@ -113,24 +110,33 @@ def missing_steps(steps: StepAxis) -> Measurement:
     )
 
 
+def _multiples(steps: Floats) -> tuple[Floats | None, float]:
+    """(distances between `steps` as whole multiples of the usual one, or None if they are no such, the usual one)."""
+    gaps = np.diff(steps)
+    usual = float(np.quantile(gaps, 0.1, method="nearest"))
+    multiples = np.maximum(np.rint(gaps / usual), 1.0)
+    regular = np.mean(np.abs(gaps / usual - multiples) < 0.1) >= MULTIPLE and np.mean(multiples == 1) >= USUAL
+    return (multiples if regular else None), usual
+
+
 def coverage(steps: StepAxis, series: Sequence[Series]) -> Measurement:
     """The lowest share of the steps at which a metric of `series` was due that has a value.
 
-    Due is every step of the run between its first and its last, or, where it is logged more seldom, every step at its
-    own usual distance. A client that drops a NaN of half precision leaves nothing but the hole.
+    Due is every step at the metric's own usual distance from its first value to the end of the run; where it has no
+    usual distance, every step of the run. A client that drops a NaN of half precision leaves nothing but the hole.
     """
     shares = []
     for one in series:
         held = np.unique(one.steps)
         if len(held) < 3:
             continue
-        gaps = np.diff(held)
-        usual = float(np.quantile(gaps, 0.1, method="nearest"))
-        if usual < 1.5 * steps.stride:
-            due = int(np.count_nonzero((steps.distinct >= held[0]) & (steps.distinct <= held[-1])))
+        multiples, usual = _multiples(held)
+        if multiples is not None:
+            due = (steps.last - held[0]) // usual + 1
+            shares.append((min(len(held) / due, 1.0), one))
+        elif usual < 1.5 * steps.stride:
+            due = int(np.count_nonzero(steps.distinct >= held[0]))
             shares.append((len(held) / max(due, len(held)), one))
-        elif np.mean(np.rint(gaps / usual) <= 1) >= USUAL:
-            shares.append((len(held) / (np.rint(gaps / usual).sum() + 1), one))
     if not shares:
         raise Inconclusive("no metric is logged often enough to tell when it is due")
     lowest, worst = min(shares, key=lambda share: share[0])
@@ -215,9 +221,8 @@ def uninstrumented(run: Run) -> Measurement:
 
 def non_finite(run: Run, *names: str) -> Measurement:
     """Number of NaN and infinite points of the metrics `names`, under any of their keys; names the first of each."""
-    keys = [
-        alias.key for name in names for alias in run.thresholds.metrics[name].aliases if name in run.thresholds.metrics
-    ]
+    metrics = run.thresholds.metrics
+    keys = [alias.key for name in names if name in metrics for alias in metrics[name].aliases]
     logged = [key for key in keys if key in run.record.history.counts]
     if not logged:
         raise Inconclusive(f"the run logs none of {', '.join(names)}")

@@ -47,7 +47,7 @@ class Bound:
             ValueError: the bound is of a kind that the value cannot be held against, or out of a fraction's reach.
         """
         value = measurement.in_kind(self.kind.value)
-        if measurement.unit == "fraction" and self.kind is Kind.NUMBER and abs(self.number) > 1:
+        if measurement.unit == "fraction" and self.kind is Kind.NUMBER and (abs(self.number) > 1 or self.number == 1):
             raise ValueError(f"the measured value is a fraction; write '{self.sign} {self.number:.12g}%'")
         return not (value <= self.number if self.sign == ">" else value >= self.number)
 

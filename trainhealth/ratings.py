@@ -7,7 +7,7 @@ learned. Win rate against a league that also learns says nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -68,19 +68,24 @@ class Agent:
         return self.final - self.initial
 
     @property
+    def _settled(self) -> int:
+        """How many ratings a median is taken of; the first and the last ones never overlap."""
+        return max(1, min(SETTLED, len(self.series) // 2))
+
+    @property
     def standing(self) -> float:
         """Where the agent stands at the end: the median of its last ratings."""
-        return _median(self.series.values[-SETTLED:])
+        return _median(self.series.values[-self._settled :])
 
     @property
     def shift(self) -> float:
         """How far the agent came: from the median of its first ratings to the median of its last."""
-        return self.standing - _median(self.series.values[:SETTLED])
+        return self.standing - _median(self.series.values[: self._settled])
 
     @property
     def drop(self) -> float:
         """Elo that the agent stands below the highest median of as many consecutive ratings; never negative."""
-        width = min(SETTLED, len(self.series))
+        width = self._settled
         settled = np.median(np.lib.stride_tricks.sliding_window_view(self.series.values, width), axis=1)
         return float(np.max(settled)) - self.standing
 
@@ -127,8 +132,10 @@ class Ratings:
         return rated
 
     def checkpoints(self) -> list[Agent]:
-        """Checkpoints, oldest first. Raises Inconclusive where none is rated often enough."""
-        return self._rated([a for a in self.agents if a.role is Role.CHECKPOINT], "any checkpoint")
+        """Checkpoints, oldest first. Raises Inconclusive where none is rated often enough, or the newest no longer."""
+        rated = self._rated([a for a in self.agents if a.role is Role.CHECKPOINT], "any checkpoint")
+        rated[-1].series.require_fresh()
+        return rated
 
     def older_checkpoints(self) -> list[Agent]:
         """The older half of the checkpoints, never the newest. Raises Inconclusive for fewer than 2 checkpoints."""
@@ -203,22 +210,23 @@ def _latest(series: Series, at: Floats) -> Floats:
 
 def agent_name(key: str, patterns: AgentPatterns) -> str | None:
     """The agent that metric `key` rates, or None: ``elo/win_rate`` and its like rate nobody."""
+    return next((name for name in _rated_names(key, patterns) if role_of(name, patterns)), None)
+
+
+def _rated_names(key: str, patterns: AgentPatterns) -> Iterator[str]:
+    """What stands in the place of ``{agent}`` in `key`."""
     for alias in patterns.rating:
         before, _, after = alias.key.partition("{agent}")
-        match = re.fullmatch(f"{re.escape(before)}([^/]+){re.escape(after)}", key)
-        if match and role_of(match[1], patterns) is not None:
-            return match[1]
-    return None
+        if match := re.fullmatch(f"{re.escape(before)}([^/]+){re.escape(after)}", key):
+            yield match[1]
 
 
 def stranger(key: str, patterns: AgentPatterns) -> str | None:
     """The name in the place of an agent in `key`, if it is neither a known agent nor known to be none."""
-    for alias in patterns.rating:
-        before, _, after = alias.key.partition("{agent}")
-        match = re.fullmatch(f"{re.escape(before)}([^/]+){re.escape(after)}", key)
-        if match and role_of(match[1], patterns) is None and not _is_no_agent(match[1], patterns):
-            return match[1]
-    return None
+    names = list(_rated_names(key, patterns))
+    if any(role_of(name, patterns) or _is_no_agent(name, patterns) for name in names):
+        return None
+    return next(iter(names), None)
 
 
 def _is_no_agent(name: str, patterns: AgentPatterns) -> bool:

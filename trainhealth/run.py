@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,7 @@ from trainhealth.verdicts import Absent, Inconclusive, NotApplicable, RunSummary
 STEP = "step"
 """Canonical name of the metric that counts training steps."""
 
-ALIAS_SHARE = 0.5
+ALIAS_SHARE = 0.1
 """Of the rows of the alias that is logged most, an earlier alias must have this share."""
 
 
@@ -145,8 +145,12 @@ class Run:
             started=record.started,
             heartbeat=record.heartbeat,
             recognised=recognised,
-            notes=(*record.history.notes, *notes),
+            notes=(*record.history.notes, *self._unjudged(), *notes),
         )
+
+    def _unjudged(self) -> Iterator[str]:
+        if self._strangers:
+            yield f"agents that thresholds.yaml does not know were not judged: {', '.join(self._strangers[:8])}"
 
     def _first(self, definition: MetricDefinition) -> Series | None:
         """The first alias that is logged about as often as the one that is logged most: a stray row is no metric."""

@@ -120,7 +120,7 @@ def gradient_spikes(series: Series) -> Measurement:
     """Share of steps whose gradient norm lies beyond 8 robust sigma of, and 3 times, the running median before it."""
     median, deviation = _before(series.values, HISTORY)
     limit = np.maximum(median + GRADIENT_SIGMAS * MAD_TO_SIGMA * deviation, GRADIENT_FACTOR * median)
-    beyond = ~(series.values <= limit)
+    beyond = ~(series.values <= limit) & ((median > 0) | ~np.isfinite(series.values))
     beyond[: HISTORY // 2] &= ~np.isfinite(series.values[: HISTORY // 2])  # too little before them to call a spike
     peak = series.max().value
     detail = f"{int(beyond.sum())} steps, peak {peak:.4g}"

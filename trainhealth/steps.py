@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from trainhealth.history import Floats, History
+from trainhealth.history import Column, Floats, History
 
 ROW_SHARE = 1 / 3
 """A key counts as the step axis when at least this share of rows holds it: a trainer that logs its evaluation in
@@ -16,6 +16,9 @@ rows of its own leaves every second row without one; a stray counter in a few ro
 
 MOST_ROWS_A_STEP = 20
 """A counter with more rows than this to each of its values (an epoch) is no step axis; real trainers log up to 13."""
+
+FEW_ROWS_A_STEP = 3
+"""So many rows to a step are let pass for a counter that falls often."""
 
 MOST_FALLS = 0.01
 """A counter that falls more often than in this share of its rows starts again and again; a rewind falls once."""
@@ -62,17 +65,24 @@ def step_axis(history: History, keys: Iterable[str]) -> StepAxis:
         column = history.columns.get(key)
         if column is None or len(column.rows) < ROW_SHARE * history.length:
             continue
-        if not np.isfinite(column.values).all() or (key != "_step" and not _rises(column.values)):
+        if not np.isfinite(column.values).all() or (key != "_step" and not _rises(column, history.segments)):
             continue
         return _axis(key, history, column.rows.astype(np.float64), column.values)
     rows = np.arange(history.length, dtype=np.float64)
     return _axis("row", history, rows, rows)
 
 
-def _rises(steps: Floats) -> bool:
-    """Whether steps go forward, and not too slowly; a rewind or two are no objection."""
-    falls = int(np.sum(np.diff(steps) < 0))
-    return falls <= max(2.0, MOST_FALLS * len(steps)) and len(np.unique(steps)) * MOST_ROWS_A_STEP >= len(steps)
+def _rises(column: Column, segments: Sequence[int]) -> bool:
+    """Whether steps go forward within a session, and not too slowly.
+
+    A counter that falls often is taken all the same if it has enough values of its own: two writers at once, not a
+    counter within each step.
+    """
+    inside = ~np.isin(np.arange(1, len(column.rows)), np.searchsorted(column.rows, segments))
+    falls = int(np.sum((np.diff(column.values) < 0) & inside))
+    different = len(np.unique(column.values))
+    rows_a_step = MOST_ROWS_A_STEP if falls <= max(2.0, MOST_FALLS * len(column.values)) else FEW_ROWS_A_STEP
+    return different * rows_a_step >= len(column.values)
 
 
 def _axis(key: str, history: History, rows: Floats, steps: Floats) -> StepAxis:
@@ -84,6 +94,7 @@ def _axis(key: str, history: History, rows: Floats, steps: Floats) -> StepAxis:
     gaps = np.diff(np.unique(steps))
     stride = float(np.median(gaps)) if len(gaps) else 1.0
     current = np.ones(length, dtype=bool)
-    for begin in history.segments[1:]:
-        current[:begin] &= filled[:begin] < filled[begin]
+    for begin in (one for one in history.segments[1:] if one < length):
+        if (after := steps[rows >= begin]).size:
+            current[:begin] &= filled[:begin] < after[0]
     return StepAxis(key, filled, steps, rows, stride, current)

@@ -143,7 +143,8 @@ def early_drop(series: Series) -> Measurement:
 
     Start: mean of the first 3 points. Low: the lowest mean of 3 consecutive points. Three standard errors of that
     difference are given back, as many lows are looked at; noise is measured by the median bend from point to point,
-    which neither a slope nor a sudden fall moves, widened for autocorrelation. The scale is the start, or the noise.
+    which neither a slope nor a sudden fall moves, widened for autocorrelation. The scale is the start, or 5 standard
+    deviations of the window where the start is about 0.
     """
     width = 3
     values = series.finite
@@ -154,7 +155,7 @@ def early_drop(series: Series) -> Measurement:
     bends = np.diff(values, n=2)
     noise = 1.4826 * float(np.median(np.abs(bends - np.median(bends)))) / math.sqrt(6) * AUTOCORRELATED
     fall = min(float(means[low] - means[0]) + 3 * noise * math.sqrt(2 / width), 0.0)
-    scale = max(abs(float(means[0])), noise)
+    scale = max(abs(float(means[0])), 5 * float(np.std(values)))
     steps = series.steps[np.isfinite(series.values)]
     return series.measurement(
         fall / scale if scale else 0.0,

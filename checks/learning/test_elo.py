@@ -9,7 +9,7 @@ from trainhealth.run import Run
 
 
 def test_base_model_elo(run: Run, criterion: Judge) -> None:
-    """Change of the base model's Elo since its first rating; it falls when the model learns."""
+    """Change of the base model's Elo, from the median of its first ratings to that of its last; it should fall."""
     base = run.ratings.base()
     criterion.judge(run.ratings.measurement(base.shift, [base], f"{base.initial:.1f} -> {base.final:.1f}"))
 

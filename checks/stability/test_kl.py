@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainhealth.judge import Judge
 from trainhealth.run import Run
-from trainhealth.spikes import KL_RUNAWAY_FLOOR, kl_spikes, runaway
+from trainhealth.spikes import KL_RUNAWAY_FLOOR, kl_spikes, runaway, zeros
 
 
 def test_kl_level(run: Run, criterion: Judge) -> None:
@@ -16,6 +16,11 @@ def test_kl_spikes(run: Run, criterion: Judge) -> None:
     """Raw steps at which KL, or the largest KL of a batch, exceeds max(0.2, 10 x its running median)."""
     series = [run.metric("kl"), *run.logged("kl_max")]
     criterion.judge(kl_spikes(*(one.window(criterion.window) for one in series)))
+
+
+def test_kl_zero(run: Run, criterion: Judge) -> None:
+    """Share of steps whose KL is exactly 0."""
+    criterion.judge(zeros(run.metric("kl").window(criterion.window)))
 
 
 def test_kl_runaway(run: Run, criterion: Judge) -> None:

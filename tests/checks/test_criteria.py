@@ -144,6 +144,7 @@ WARN_ONLY: dict[str, Callable[[], str]] = {
     "stability.grad_norm_peak": lambda: verdict_of(
         "stability.grad_norm_peak", with_value("benchmark/grad_norm", 9, 422)
     ),
+    "stability.kl_zero": lambda: verdict_of("stability.kl_zero", with_value("kl/mean", slice(20, 120), 0)),
     "integrity.rows_per_step": lambda: verdict_of(
         "integrity.rows_per_step", healthy(**{"benchmark/step": column(range(100), range(0, STEPS, 2))})
     ),

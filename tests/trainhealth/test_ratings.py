@@ -55,9 +55,17 @@ def test_peak_final_and_trend() -> None:
     assert (agent.initial, agent.peak, agent.peak_step, agent.final) == (1000, 1030, 1, 1009)
     assert (agent.change, agent.row()["from peak"]) == (9, "slight decline")
     # One lucky or unlucky evaluation is no result: medians of three ratings.
-    assert (agent.standing, agent.shift, agent.drop) == (1012, -18, 18)
-    rising = league(adapter_v0=[1000, 1079, 1160]).ratings.checkpoints()[0]
-    assert (rising.standing, rising.drop) == (1079, 0)
+    assert (agent.standing, agent.shift, agent.drop) == (1010.5, -4.5, 19.5)  # medians of two of five
+    long = league(adapter_v0=[1000, 1002, 990, 1040, 1300, 1041, 1039]).ratings.checkpoints()[0]
+    assert (long.standing, long.shift, long.drop) == (1041, 41, 0)  # of three of seven: 1300 was luck
+    few = league(base_model=[1000, 1040, 1109]).ratings.base()
+    assert (few.standing, few.shift) == (1109, 109)
+
+
+def test_a_newest_checkpoint_that_is_no_longer_rated_is_not_believed() -> None:
+    rated = {"elo/adapter_v9": column([1000, 1010, 1020], rows=[0, 1, 2]), "_step": column(range(1000))}
+    with pytest.raises(Inconclusive, match="last logged at step 2 of 999"):
+        run(rated).ratings.newest_checkpoint()
 
 
 def test_a_bot_that_is_hardly_rated_is_not_forgotten() -> None:
