@@ -33,9 +33,12 @@ def state(record: RunRecord) -> Measurement:
         raise Inconclusive("the run has no history rows and recorded no exit")
     if record.state not in STATES:
         raise Inconclusive(f"the run is in a state that is not known: {record.state}")
-    code = "" if record.exit_code is None else f"exit code {record.exit_code}"
-    if record.exit_code is None and record.state != "finished":
-        code = "no exit was recorded"
+    code = ""
+    if record.exit_code is None:
+        # A server tells the state that an exit code led to, but not the code.
+        code = "" if record.state in ("finished", "failed", "killed") else "no exit was recorded"
+    elif record.exit_code not in (0, 1):  # which say no more than the state
+        code = f"exit code {record.exit_code}"
     return Measurement(record.state, vocabulary=STATES, points=1, detail=code)
 
 
@@ -226,21 +229,8 @@ def non_finite(run: Run, *names: str) -> Measurement:
     logged = [key for key in keys if key in run.record.history.counts]
     if not logged:
         raise Inconclusive(f"the run logs none of {', '.join(names)}")
-    return _non_finite(run, logged)
-
-
-def non_finite_elsewhere(run: Run) -> Measurement:
-    """Number of NaN and infinite points of all other metrics of the run."""
-    known = {alias.key for metric in run.thresholds.metrics.values() for alias in metric.aliases}
-    others = [key for key in run.record.history.counts if key not in known and not key.startswith("_")]
-    if not others:
-        raise Inconclusive("the run logs no other metric")
-    return _non_finite(run, others)
-
-
-def _non_finite(run: Run, keys: Sequence[str]) -> Measurement:
     history, of_row = run.record.history, run.steps.of_row
-    found = {key: history.non_finite[key] for key in keys if key in history.non_finite}
+    found = {key: history.non_finite[key] for key in logged if key in history.non_finite}
     steps = np.array([of_row[row] for _, row in found.values()], dtype=np.float64)
     shown = [
         f"{key}: {count}, first at step {step:.15g}"
@@ -249,9 +239,9 @@ def _non_finite(run: Run, keys: Sequence[str]) -> Measurement:
     return Measurement(
         float(sum(count for count, _ in found.values())),
         unit="values",
-        points=sum(history.counts[key] for key in keys),
+        points=sum(history.counts[key] for key in logged),
         window="whole run",
-        keys=tuple(found) or tuple(keys[:5]),
+        keys=tuple(found) or tuple(logged),
         trace=Trace(steps, np.full(len(steps), np.nan), run.steps.key),
         detail="; ".join(shown[:8]),
     )

@@ -97,7 +97,7 @@ class Run:
         if patterns is None or not self.rated:
             raise NotApplicable("the run logs no ratings: the reward carries the learning verdict")
         strangers = self._strangers
-        if not any(agent_name(key, patterns) for key in self.record.history.columns):
+        if not self._rating_keys:
             raise Inconclusive(
                 f"the run rates agents that thresholds.yaml does not know: {', '.join(strangers[:8])}; "
                 "name them in agents.references or agents.checkpoints, or under agents.not_agents"
@@ -112,9 +112,12 @@ class Run:
     @cached_property
     def rated(self) -> bool:
         """Whether the run logs a rating of any agent, known or not."""
+        return bool(self._rating_keys or self._strangers)
+
+    @property
+    def _rating_keys(self) -> set[str]:
         patterns = self.thresholds.agents
-        known = patterns is not None and any(agent_name(key, patterns) for key in self.record.history.columns)
-        return known or bool(self._strangers)
+        return {key for key in self.record.history.columns if patterns and agent_name(key, patterns)}
 
     @property
     def _strangers(self) -> list[str]:
@@ -149,6 +152,10 @@ class Run:
         )
 
     def _unjudged(self) -> Iterator[str]:
+        known = {alias.key for metric in self.thresholds.metrics.values() for alias in metric.aliases}
+        others = [key for key in self.record.history.non_finite if key not in known and key not in self._rating_keys]
+        if others:
+            yield f"NaN or infinite values in metrics that no criterion asks for: {', '.join(others[:8])}"
         if self._strangers:
             yield f"agents that thresholds.yaml does not know were not judged: {', '.join(self._strangers[:8])}"
 

@@ -8,10 +8,5 @@ from trainhealth.run import Run
 
 
 def test_non_finite_values(run: Run, criterion: Judge) -> None:
-    """NaN and infinite points of loss, gradient norm, KL, entropy and reward, under any of their names."""
-    criterion.judge(integrity.non_finite(run, "loss", "grad_norm", "kl", "kl_max", "entropy", "reward"))
-
-
-def test_non_finite_elsewhere(run: Run, criterion: Judge) -> None:
-    """NaN and infinite points of all other metrics of the run, over all raw steps."""
-    criterion.judge(integrity.non_finite_elsewhere(run))
+    """NaN and infinite points of losses, gradient norm, KL, entropy and reward, under any of their names."""
+    criterion.judge(integrity.non_finite(run, "loss", "value_loss", "grad_norm", "kl", "kl_max", "entropy", "reward"))
