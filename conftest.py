@@ -4,9 +4,11 @@ pytest_plugins = [
     "fixtures.options",
     "fixtures.runs",
     "fixtures.events",
+    "fixtures.sweeps",
     "fixtures.criterion",
     "reports.collect",
     "reports.terminal",
     "reports.html",
     "reports.verdict_json",
+    "reports.sweep_json",
 ]

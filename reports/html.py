@@ -18,6 +18,7 @@ import pytest
 
 from reports.collect import COLLECTOR, Collector, on_worker, runs_to_judge
 from reports.paths import report_dir, safe_folder, writable
+from reports.sweeps import SweepVerdict, differences, ranked, ratings_table, training_table
 from reports.text import (
     cut,
     extent_of,
@@ -108,7 +109,8 @@ class _Page:
         runs = self._collector.verdicts()
         subject = name_of(runs[0].summary) if len(runs) == 1 else f"{len(runs)} runs"
         self._report.title = f"{subject}: {runs[0].verdict}"
-        prefix.extend([_VIEWPORT, *map(_dossier, runs)])
+        sweep = self._collector.sweep()
+        prefix.extend([_VIEWPORT, *([_sweep(sweep)] if sweep else []), *map(_dossier, runs)])
 
     @property
     def _collector(self) -> Collector:
@@ -199,6 +201,33 @@ def _dossier(run: RunVerdict) -> str:
         f"<p>{_safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
         f"{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}</section>"
     )
+
+
+def _sweep(sweep: SweepVerdict) -> str:
+    """The runs side by side: who won, the tables, the rankings, and what differs in the configurations."""
+    compared = sweep.comparison
+    head = (
+        f'<section class="dossier {sweep.verdict.lower()}">'
+        f"<h3>{_badge(sweep.verdict)} <span>Sweep {_safe(sweep.name)}</span></h3>"
+        f"<p><strong>{_safe(sweep.call)}</strong></p>"
+    )
+    if compared is None:
+        return f"{head}<p>{_safe(sweep.reason)}</p></section>"
+    notes = "".join(f'<p class="note">{_safe(note)}</p>' for note in compared.notes)
+    tables = "".join(_text_table(*table) for table in (ratings_table(compared), training_table(compared)))
+    rankings = _list(f"<li>By {_safe(ranked(one, compared, len(one.runs)))}</li>" for one in compared.rankings)
+    differing = _text_table(["config", "values"], [[key, values] for key, values in differences(compared, _TABLE_ROWS)])
+    config = f"<details><summary>What differs in their configs</summary>{differing}</details>" if differing else ""
+    details = f"<details><summary>Rankings</summary>{rankings}</details>" if rankings else ""
+    return f"{head}{notes}{tables}{details}{config}</section>"
+
+
+def _text_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    if not lines:
+        return ""
+    head = "".join(f"<th>{_safe(text)}</th>" for text in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{_safe(text)}</td>' for text in line)}</tr>" for line in lines)
+    return f'<div class="evidence"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _headline(judgement: Judgement) -> str:

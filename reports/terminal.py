@@ -13,6 +13,7 @@ import pytest
 
 from reports.collect import COLLECTOR, on_worker, runs_to_judge
 from reports.paths import COMPLAINTS, shown, verdict_path
+from reports.sweeps import SweepVerdict, differences, ranked, ratings_table, training_table
 from reports.text import (
     cut,
     extent_of,
@@ -41,6 +42,8 @@ _COLOURS: dict[Verdict, dict[str, bool]] = {
 }
 _PYTEST_STATUS = {2: "interrupted", 3: "internal error", 4: "usage error", 5: "nothing collected"}
 _LONGEST = 400
+_MANY = 12  # more runs than this are told of briefly
+_TABLE_LINES, _RANKED, _KEYS, _NAME = 20, 5, 12, 32
 _CI_COMMAND = re.compile(r"^(\s*)(?=::|##)")
 
 
@@ -62,16 +65,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     collector = config.stash.get(COLLECTOR, None)
     if collector is None:
         return
-    page = _Page(terminalreporter, config.get_verbosity())
+    runs, sweep = collector.verdicts(), collector.sweep()
+    verbosity = config.get_verbosity()
+    page = _Page(terminalreporter, min(verbosity, -1) if len(runs) > _MANY and verbosity == 0 else verbosity)
     terminalreporter.write_sep("=", "training health")
-    runs = collector.verdicts()
     for run in runs:
         page.run(run)
+    if sweep is not None:
+        page.sweep(sweep)
     if config.option.tbstyle == "no":
         page.tracebacks(collector.tracebacks)
     for complaint in config.stash.get(COMPLAINTS, []):
         page.paragraph("", plain(complaint), Verdict.ERROR)
-    page.gate(runs, collector.exit_status, _reports(config, runs))
+    verdicts = [*(run.verdict for run in runs), *([sweep.verdict] if sweep else [])]
+    worst = max(verdicts, key=lambda verdict: verdict.severity)
+    page.gate(worst, collector.exit_status, _reports(config, runs))
 
 
 def _reports(config: pytest.Config, runs: list[RunVerdict]) -> str:
@@ -153,8 +161,38 @@ class _Page:
             for line in traceback.splitlines():
                 self._terminal.write_line(_CI_COMMAND.sub(r"\1'", visible(line)))
 
-    def gate(self, runs: list[RunVerdict], status: int, reports: str) -> None:
-        verdict = runs[0].verdict
+    def sweep(self, sweep: SweepVerdict) -> None:
+        """Who won, the tables, the rankings and what differs in the configurations."""
+        self._terminal.write_sep("-", f"sweep {plain(sweep.name)}")
+        self.paragraph(f"sweep  {sweep.verdict}", plain(sweep.call), sweep.verdict)
+        compared = sweep.comparison
+        if compared is not None:
+            for note in compared.notes:
+                self.paragraph("", f"note: {self._cut(plain(note))}", Verdict.NOT_APPLICABLE, indent=2, hanging=2)
+            for table in (ratings_table(compared), training_table(compared)):
+                self._table(*table)
+            most = len(compared.rows) if self._full else _RANKED
+            for ranking in compared.rankings:
+                self.paragraph("", f"by {ranked(ranking, compared, most)}", Verdict.PASS, indent=2)
+            for key, values in differences(compared, most)[: None if self._full else _KEYS]:
+                self.paragraph("", f"config {key} = {self._cut(values)}", Verdict.PASS, indent=2)
+        for judgement in sweep.judgements:
+            if judgement.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE) or self._full:
+                self.judgement(judgement, judgement.criterion)
+        self._terminal.write_line("")
+
+    def _table(self, heads: list[str], lines: list[list[str]]) -> None:
+        shown = lines if self._full else lines[:_TABLE_LINES]
+        cells = [[cut(line[0], _NAME), *line[1:]] for line in (heads, *shown)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        for first, *others in cells:
+            numbers = (text.rjust(wide) for text, wide in zip(others, widths[1:], strict=True))
+            padded = [first.ljust(widths[0]), *numbers]
+            self._terminal.write_line(_CI_COMMAND.sub(r"\1'", "  " + "  ".join(padded)))
+        if len(lines) > len(shown):
+            self._terminal.write_line(f"  and {len(lines) - len(shown)} more: -v, report.html or sweep.json")
+
+    def gate(self, verdict: Verdict, status: int, reports: str) -> None:
         why = f": {_PYTEST_STATUS[status]}" if status in _PYTEST_STATUS else ""
         self.paragraph(f"gate: {verdict} (exit {status}{why})", reports, verdict)
 

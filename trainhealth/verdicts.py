@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -195,7 +195,14 @@ def _count(judgements: tuple[Judgement, ...], verdict: Verdict) -> str:
     return f"{number} of {len(judgements)} criteria {words[verdict]}, {evaluated} evaluated"
 
 
-def exit_status(runs: Iterable[RunVerdict], *, strict: bool = False) -> int:
+class Judged(Protocol):
+    """What has a verdict: a run, or runs side by side."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+
+
+def exit_status(runs: Iterable[Judged], *, strict: bool = False) -> int:
     """0 pass or warn, 1 fail, 10 inconclusive, 11 error; the worst run decides. No run at all is 10."""
     worst = max((run.verdict for run in runs), key=lambda v: v.severity, default=Verdict.INCONCLUSIVE)
     match worst:
