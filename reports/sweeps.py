@@ -36,7 +36,7 @@ class SweepVerdict(BaseModel):
 
 
 def call(comparison: Comparison | None, judgements: Iterable[Judgement]) -> str:
-    """``Clear winner: lr-3 leads lr-1 by 35 Elo [12 … 58] at step 196; surely ahead of 7 of 7``, as far as was found out."""
+    """``Clear winner: lr-3 leads lr-1 by 35 Elo [12 … 58] at step 196; surely ahead of 7 of 7``, if that was found."""
     if comparison is None:
         return "The runs were not compared."
     race = comparison.race
@@ -45,8 +45,6 @@ def call(comparison: Comparison | None, judgements: Iterable[Judgement]) -> str:
     titles = titles_of(comparison)
     clear = any(one.criterion == WINNER and one.verdict is Verdict.PASS for one in judgements)
     sentence = f"{'Clear winner' if clear else 'Close race'}: {_lead(race, titles)}"
-    if comparison.later is not None:
-        sentence += f". Of the {comparison.later.runs} that went on, {_lead(comparison.later, titles)}"
     unstable = [titles[row.run] for row in comparison.rows if row.unstable and row.run == race.winner]
     return sentence + (". The winner is unstable" if unstable else "")
 

@@ -28,12 +28,15 @@ UNSTABLE_KL = 10.0
 """A run whose KL ever exceeded this is called unstable [published sweep analysis]."""
 
 COMPARABLE = 0.5
-"""A run that did not come so far, as a share of the longest one, is set apart: it would cut all others short."""
+"""Share of the longest run's steps that a run needs for any comparison: sheets tell of no step before."""
+
+QUORUM = 0.75
+"""Runs are compared at the last step that this share of them reached; one that broke off does not cut all others."""
 
 LEVEL_SHARE = 5
 """Where a metric stands is the median over the last fifth of its points: one lucky step is no result."""
 
-RUNGS = 32
+RUNGS = 16
 """A sheet says where the run stood at so many steps of its second half or more: those where it may be cut."""
 
 ERROR_POINTS = 8
@@ -165,8 +168,6 @@ class Comparison(_Plain):
     """Runs that could not be read: their own verdicts say why."""
     rankings: tuple[Ranking, ...]
     race: Race | None
-    later: Race | None
-    """The race of those that went on to the longest run's last step, where `race` had to stop before."""
     differing: dict[str, dict[str, Any]]
     """Config key -> run -> value, of the keys that are not alike in all runs; None where a run has no such key."""
     notes: tuple[str, ...]
@@ -268,9 +269,9 @@ def gap_error(gap: Series) -> float | None:
     """Standard error of where `gap` stands at its end, in Elo; None where too few values tell, or all are alike.
 
     Ratings walk at random around the truth, and neighbours are hardly independent: the last values together are worth
-    about one. So it is the deviation of one value from a parabola through the last half, widened for few values.
+    about one. So it is the deviation of one value from a parabola through the last half (8 or more), widened for few.
     """
-    values = gap.finite[len(gap.finite) // 2 :]
+    values = gap.finite[-max(ERROR_POINTS, len(gap.finite) // 2) :]
     if len(values) < ERROR_POINTS or np.ptp(values) == 0.0:
         return None
     return spread(values)
@@ -304,21 +305,50 @@ class Sweep:
     unread: tuple[str, ...] = ()
 
     @cached_property
-    def apart(self) -> Mapping[str, str]:
-        """Runs that cannot be compared with the others -> why."""
-        if not self.sheets:
-            return {}
+    def _axis(self) -> str:
         axes = [sheet.axis for sheet in self.sheets]
-        usual = max(dict.fromkeys(axes), key=axes.count)
-        longest = max((sheet.last_step for sheet in self.sheets if sheet.axis == usual), default=0.0)
-        found = {}
-        for sheet in self.sheets:
-            if sheet.axis != usual:
-                found[sheet.run] = f"counts its steps by {sheet.axis}, the others by {usual}"
-            elif sheet.last_step < COMPARABLE * longest:
-                ended = f"{sheet.state} at step {sheet.last_step:.15g} of {longest:.15g}"
-                found[sheet.run] = f"{ended}, too early to compare"
-        return found
+        return max(dict.fromkeys(axes), key=axes.count, default="")
+
+    @cached_property
+    def _longest(self) -> float:
+        return max((sheet.last_step for sheet in self.sheets if sheet.axis == self._axis), default=0.0)
+
+    @cached_property
+    def _comparable(self) -> tuple[RunSheet, ...]:
+        """Those whose sheets can be held against each other at some step."""
+        needed = COMPARABLE * self._longest
+        return tuple(sheet for sheet in self.sheets if sheet.axis == self._axis and sheet.last_step >= needed)
+
+    def _rung(self, step: float) -> float:
+        """The last step up to `step` at which all comparable sheets that came so far have a standing."""
+        return math.floor(step / _unit(self._longest)) * _unit(self._longest) if self._longest > 0 else step
+
+    @cached_property
+    def compared(self) -> tuple[RunSheet, ...]:
+        """Those that reached the step which most reached."""
+        ends = sorted((sheet.last_step for sheet in self._comparable), reverse=True)
+        if not ends:
+            return ()
+        reached = self._rung(ends[math.ceil(QUORUM * len(ends)) - 1])
+        return tuple(sheet for sheet in self._comparable if sheet.last_step >= reached)
+
+    @cached_property
+    def apart(self) -> Mapping[str, str]:
+        """Runs that are not compared with the others -> why, and what can be said of them."""
+        compared = {sheet.run for sheet in self.compared}
+        return {sheet.run: self._why_apart(sheet) for sheet in self.sheets if sheet.run not in compared}
+
+    def _why_apart(self, sheet: RunSheet) -> str:
+        if sheet.axis != self._axis:
+            return f"counts its steps by {sheet.axis}, the others by {self._axis}"
+        ended = f"{sheet.state} at step {sheet.last_step:.15g} of {self._longest:.15g}"
+        if sheet not in self._comparable:
+            return f"{ended}, too early to compare"
+        step = self._rung(sheet.last_step)
+        gaps = {one.run: one.at(step).gap for one in self._comparable if one.last_step >= step}
+        order = [run for run, _ in _ranking("", "highest", _present(gaps)).runs]
+        place = f"number {order.index(sheet.run) + 1} of {len(order)} by gap" if sheet.run in order else "not rated"
+        return f"{ended}; at step {step:.15g} it was {place}"
 
     @cached_property
     def titles(self) -> Mapping[str, str]:
@@ -331,17 +361,10 @@ class Sweep:
         return titles
 
     @cached_property
-    def compared(self) -> tuple[RunSheet, ...]:
-        return tuple(sheet for sheet in self.sheets if sheet.run not in self.apart)
-
-    @cached_property
     def step(self) -> float | None:
         """The step that the runs are compared at: the last one that all of them have a standing at."""
         ends = {sheet.last_step for sheet in self.compared}
-        if len(ends) < 2:
-            return next(iter(ends), None)
-        unit = _unit(max(ends))
-        return math.floor(min(ends) / unit) * unit
+        return self._rung(min(ends)) if len(ends) > 1 else next(iter(ends), None)
 
     @cached_property
     def standings(self) -> Mapping[str, Standing]:
@@ -389,12 +412,6 @@ class Sweep:
         reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.hypot(one.gap_error, two.gap_error)
         return one.gap - two.gap - reach, one.gap - two.gap + reach
 
-    def later(self) -> Sweep | None:
-        """Those that went on to the end of the longest run; None where all did, or only one."""
-        longest = max((sheet.last_step for sheet in self.compared), default=0.0)
-        ahead = tuple(sheet for sheet in self.compared if sheet.last_step >= longest - _slack(longest))
-        return Sweep(self.name, ahead) if 2 <= len(ahead) < len(self.compared) else None
-
     def differing(self) -> dict[str, dict[str, Any]]:
         """Config keys that are not alike in all runs; those that tell runs apart by words alone come last."""
         keys = dict.fromkeys(key for sheet in self.sheets for key in sheet.config)
@@ -403,7 +420,7 @@ class Sweep:
         return dict(sorted(found.items(), key=lambda item: (_names_runs(item[1]), item[0])))
 
     def compare(self) -> Comparison:
-        standings, later = self.standings, self.later()
+        standings = self.standings
         order = {run: place for place, (run, _) in enumerate(self.by_gap().runs)}
         rows = [
             Row(
@@ -421,19 +438,17 @@ class Sweep:
         return Comparison(
             name=self.name,
             step=self.step,
-            axis=self.compared[0].axis if self.compared else "",
+            axis=self._axis,
             rows=tuple(rows),
             unread=self.unread,
             rankings=tuple(one for one in self._rankings() if one.runs),
             race=self.race(),
-            later=later.race() if later else None,
             differing=self.differing(),
             notes=tuple(self._notes()),
         )
 
     def _all(self, field: str) -> dict[str, float]:
-        values = {run: getattr(one, field) for run, one in self.standings.items()}
-        return {run: value for run, value in values.items() if value is not None}
+        return _present({run: getattr(one, field) for run, one in self.standings.items()})
 
     def _rankings(self) -> Iterator[Ranking]:
         yield self.by_gap()
@@ -471,9 +486,8 @@ def _ranking(title: str, best: Literal["highest", "lowest"], values: Mapping[str
     return Ranking(title=title, best=best, runs=tuple(sorted(known, key=lambda item: (sign * item[1], item[0]))))
 
 
-def _slack(longest: float) -> float:
-    """Runs that end within this of each other ended together."""
-    return _unit(longest) if longest > 0 else 0.0
+def _present(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {run: value for run, value in values.items() if value is not None}
 
 
 def _names_runs(by_run: Mapping[str, Any]) -> bool:

@@ -76,11 +76,11 @@ def test_the_sheet_of_a_run() -> None:
 
 
 def test_the_sheet_at_an_earlier_step_knows_nothing_of_later_ones() -> None:
-    """At 50 the last ratings are those of 30, 40 and 50."""
-    long, short = run_sheet(trained()), run_sheet(trained(steps=51))
-    assert long.at(50) == short.standings[-1]
-    assert (long.at(50).base_model, long.at(50).gap) == (960, 80)
-    assert long.at(50).kl_max == pytest.approx(0.15)
+    """At 52, a multiple of 4, the last ratings are those of 30, 40 and 50."""
+    long, short = run_sheet(trained()), run_sheet(trained(steps=53))
+    assert long.at(52) == short.standings[-1]
+    assert (long.at(52).base_model, long.at(52).gap) == (960, 80)
+    assert long.at(52).kl_max == pytest.approx(0.152)
 
 
 def test_what_is_rated_nobody_changes_nothing() -> None:
@@ -128,10 +128,10 @@ def test_runs_share_the_step_they_are_cut_at(longest: float, share: float, third
     )
     sweep = Sweep("s", sheets)
     assert sweep.step is not None
-    assert not sweep.apart
     assert {one.step for one in sweep.standings.values()} == {sweep.step}
-    assert min(ends) - longest / 16 <= sweep.step <= min(ends)
-    assert all(len(sheet.standings) <= 34 for sheet in sheets)
+    assert min(ends) - longest / 16 <= sweep.step <= sorted(ends)[0]
+    assert not sweep.apart
+    assert all(len(sheet.standings) <= 18 for sheet in sheets)
 
 
 # Sweeps of sheets ----------------------------------------------------------------------------------------------------
@@ -194,16 +194,31 @@ def test_a_lead_that_nobody_can_tell() -> None:
 
 
 def test_short_runs_are_compared_at_equal_steps() -> None:
-    """The unit of a run of 200 steps is 4: 150 is cut to 148."""
+    """The unit of a run of 200 steps is 8: 150 is cut to 144."""
     long, crashed = sheet("long", 80, last=200), sheet("crashed", 20, last=150, state="crashed")
     sweep = Sweep("s", (long, crashed, sheet("other", 70, last=200)))
-    assert sweep.step == 148
+    assert sweep.step == 144
     found = sweep.compare()
-    assert found.notes[0] == "all are compared at step 148 of 200, because of crashed (crashed at 150)"
+    assert found.notes[0] == "all are compared at step 144 of 200, because of crashed (crashed at 150)"
     assert found.notes[1] == "broke off and compared all the same: crashed"
-    assert found.later is not None
-    assert (found.later.step, found.later.runs, found.later.winner, found.later.margin) == (200, 2, "long", 10)
     assert completeness(sweep).value == pytest.approx(2 / 3)
+
+
+def test_one_that_broke_off_does_not_cut_all_others_short() -> None:
+    """Three of four came to 200: it is compared with them at its own end, where its gap is between theirs."""
+    long = tuple(sheet(f"long{gap}", gap, last=200) for gap in (80, 10, 70))
+    sweep = Sweep("s", (*long, sheet("crashed", 20, last=150, state="crashed")))
+    assert sweep.step == 200
+    assert dict(sweep.apart) == {"crashed": "crashed at step 150 of 200; at step 144 it was number 3 of 4 by gap"}
+    assert [row.run for row in sweep.compare().rows] == ["long80", "long70", "long10", "crashed"]
+    assert completeness(sweep).value == 0.75
+
+
+def test_runs_that_are_about_as_far_are_compared() -> None:
+    """Running at 200, 199 and so on: all within one unit of 8."""
+    sweep = Sweep("s", tuple(sheet(f"r{end}", end, last=end, state="running") for end in (200, 199, 198, 197, 196)))
+    assert sweep.step == 192
+    assert not sweep.apart
 
 
 def test_runs_that_cannot_be_compared_are_set_apart() -> None:
@@ -232,7 +247,7 @@ def test_instability_after_the_step_of_the_comparison_counts() -> None:
                               wild.standings[-1].model_copy(update={"kl_max": 10.1}))}
     )  # fmt: skip
     sweep = Sweep("s", (calm, wild))
-    assert sweep.step == 100
+    assert sweep.step == 96
     assert stability(sweep).value == 1
     assert "wild: KL up to 10.1" in stability(sweep).detail
     assert [row.unstable for row in sweep.compare().rows] == [True, False]
@@ -281,7 +296,7 @@ def gap_of(values: npt.ArrayLike) -> Series:
 
 
 def test_too_few_or_frozen_ratings_tell_no_error() -> None:
-    assert gap_error(gap_of(np.arange(14))) is None
+    assert gap_error(gap_of([1, 5, 2, 8, 3, 9, 4])) is None
     assert gap_error(gap_of(np.full(50, 30.0))) is None
 
 
