@@ -5,6 +5,7 @@ pytest_plugins = [
     "fixtures.runs",
     "fixtures.events",
     "fixtures.sweeps",
+    "fixtures.comparison",
     "fixtures.criterion",
     "reports.collect",
     "reports.terminal",

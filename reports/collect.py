@@ -74,6 +74,7 @@ class Collector:
         self._summaries: dict[str, RunSummary] = {}
         self._judgements: dict[str, dict[tuple[str, str], Judgement]] = {}
         self._criteria: Sequence[str] = config.getoption("gate_criteria", None) or ()
+        self._baseline: str | None = config.getoption("baseline_label", None)
         self._sweep: str = config.getoption("sweep_name", None) or ""
         self._sweep_criteria: Sequence[str] = config.getoption("sweep_criteria", None) or ()
         self._comparison: Comparison | None = None
@@ -97,7 +98,16 @@ class Collector:
         said = [judgement for judgement in self._said() if judgement.area != AREA]
         runs = dict.fromkeys([*self._runs, *self._summaries, *(judgement.run for judgement in said)])
         found = [self._verdict(run, [judgement for judgement in said if judgement.run == run]) for run in runs]
+        baseline = next((verdict for verdict in found if verdict.summary.run == self._baseline), None)
+        if baseline is not None and not self._config.getoption("compare_anyway", False):
+            found = [one if one is baseline else _against(one, baseline) for one in found]
         return sorted(found, key=lambda verdict: -verdict.verdict.severity)
+
+    def deciding(self) -> list[RunVerdict | SweepVerdict]:
+        """What the session's end depends on, worst first: runs and their sweep, not the baseline of a comparison."""
+        sweep = self.sweep()
+        judged = [run for run in self.verdicts() if run.summary.run != self._baseline]
+        return sorted([*judged, *([sweep] if sweep else [])], key=lambda one: -one.verdict.severity)
 
     def judgements_of(self, nodeid: str) -> list[Judgement]:
         """What is known of one check, worst first."""
@@ -167,9 +177,22 @@ class Collector:
         # What pytest itself has to say (interrupted, internal or usage error, nothing collected) comes first.
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             strict = bool(self._config.getoption("strict_gate", False))
-            sweep = self.sweep()
-            session.exitstatus = exit_status([*self.verdicts(), *([sweep] if sweep else [])], strict=strict)
+            session.exitstatus = exit_status(self.deciding(), strict=strict)
         self.exit_status = int(session.exitstatus)
+
+
+def _against(run: RunVerdict, baseline: RunVerdict) -> RunVerdict:
+    """The verdict of a run that was to be compared with a baseline; one that did not pass itself is no measure."""
+    if baseline.verdict in (Verdict.PASS, Verdict.WARN):
+        return run
+    verdict = max(run.verdict, Verdict.ERROR, key=lambda v: v.severity)
+    refused = (
+        f"the baseline {baseline.summary.run} did not pass itself ({baseline.verdict}), so nothing is compared with "
+        "it: choose another, or give --compare-anyway"
+    )
+    alone = tuple(judgement.model_copy(update={"compared": None}) for judgement in run.judgements)
+    update = {"verdict": verdict, "reason": f"{refused}; {run.reason}", "judgements": alone}
+    return run.model_copy(update=update)
 
 
 def judgements(report: _Report) -> list[Judgement]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -20,6 +21,7 @@ from reports.collect import COLLECTOR, Collector, on_worker, runs_to_judge
 from reports.paths import report_dir, safe_folder, writable
 from reports.sweeps import SweepVerdict, differences, ranked, ratings_table, training_table
 from reports.text import (
+    compared_of,
     cut,
     extent_of,
     identity_of,
@@ -31,7 +33,7 @@ from reports.text import (
     value_of,
     worst_of,
 )
-from trainhealth.verdicts import Judgement, RunVerdict, Verdict
+from trainhealth.verdicts import Change, Compared, Judgement, RunVerdict, Verdict
 
 _CSS = Path(__file__).with_name("report.css")
 _VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -108,7 +110,7 @@ class _Page:
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
         runs = self._collector.verdicts()
         subject = name_of(runs[0].summary) if len(runs) == 1 else f"{len(runs)} runs"
-        self._report.title = f"{subject}: {runs[0].verdict}"
+        self._report.title = f"{subject}: {self._collector.deciding()[0].verdict}"
         sweep = self._collector.sweep()
         prefix.extend([_VIEWPORT, *([_sweep(sweep)] if sweep else []), *map(_dossier, runs)])
 
@@ -160,6 +162,7 @@ def _evidence(judgement: Judgement) -> str:
         "Detail": judgement.detail,
         "Warning limits": ", ".join(judgement.warn),
         "Fail limits": ", ".join(judgement.fail),
+        "Against the baseline": _against(judgement.compared) if judgement.compared else "",
         "Keys": ", ".join(judgement.keys),
         "Source": judgement.source,
         "Waiver": judgement.waiver,
@@ -199,8 +202,29 @@ def _dossier(run: RunVerdict) -> str:
         f"<h3>{_badge(run.verdict)} <span>{_safe(name_of(run.summary))}</span></h3>"
         f'<p class="identity">{escape(identity_of(run.summary))}</p>'
         f"<p>{_safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
-        f"{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}</section>"
+        f"{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}{_compared(run)}</section>"
     )
+
+
+def _against(compared: Compared) -> str:
+    return f"{compared.change}: {compared_of(compared)} ({compared.baseline}, {compared.extent})"
+
+
+def _compared(run: RunVerdict) -> str:
+    """What changed against the baseline, the worse first."""
+    pairs = [(one, one.compared) for one in run.judgements if one.compared is not None]
+    if not pairs:
+        return ""
+    counts = Counter(compared.change for _, compared in pairs)
+    lines = [
+        f"<li><span>{change}</span> <span><strong>{_criterion(one)}</strong> {_safe(compared_of(compared))}, "
+        f"{_safe(compared.extent)}</span></li>"
+        for change in (Change.WORSE, Change.BETTER, Change.UNCLEAR)
+        for one, compared in pairs
+        if compared.change is change
+    ]
+    told = ", ".join(f"{counts[change]} {change}" for change in Change if counts[change])
+    return f"<details><summary>Against {_safe(pairs[0][1].baseline)}: {told}</summary>{_list(lines)}</details>"
 
 
 def _sweep(sweep: SweepVerdict) -> str:

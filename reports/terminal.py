@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import textwrap
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from reports.collect import COLLECTOR, on_worker, runs_to_judge
 from reports.paths import COMPLAINTS, shown, verdict_path
 from reports.sweeps import SweepVerdict, differences, ranked, ratings_table, training_table
 from reports.text import (
+    compared_of,
     cut,
     extent_of,
     identity_of,
@@ -29,7 +30,7 @@ from reports.text import (
     visible,
     worst_of,
 )
-from trainhealth.verdicts import Judgement, RunVerdict, Verdict
+from trainhealth.verdicts import Change, Judgement, RunVerdict, Verdict
 
 _COLOURS: dict[Verdict, dict[str, bool]] = {
     Verdict.PASS: {"green": True},
@@ -77,9 +78,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         page.tracebacks(collector.tracebacks)
     for complaint in config.stash.get(COMPLAINTS, []):
         page.paragraph("", plain(complaint), Verdict.ERROR)
-    verdicts = [*(run.verdict for run in runs), *([sweep.verdict] if sweep else [])]
-    worst = max(verdicts, key=lambda verdict: verdict.severity)
-    page.gate(worst, collector.exit_status, _reports(config, runs))
+    page.gate(collector.deciding()[0].verdict, collector.exit_status, _reports(config, runs))
 
 
 def _reports(config: pytest.Config, runs: list[RunVerdict]) -> str:
@@ -130,6 +129,7 @@ class _Page:
         quiet = () if self._full else (Verdict.PASS, Verdict.NOT_APPLICABLE)
         for alike in _alike(one for one in run.judgements if one.verdict not in quiet):
             self.judgement(alike[0], _named(alike, run))
+        self._compared(run.judgements)
         if not self._full:
             self._passed(run.judgements)
             self._not_applicable(run)
@@ -208,6 +208,23 @@ class _Page:
         worst = worst_of(judgement)
         parts = (f"{value} against {limit}", extent_of(judgement), f"worst at {worst}" if worst else "")
         return ", ".join(part for part in parts if part)
+
+    def _compared(self, judgements: Iterable[Judgement]) -> None:
+        """What got worse or better than in the baseline run, and how much did neither."""
+        pairs = [(one.criterion, one.compared) for one in judgements if one.compared is not None]
+        if not pairs:
+            return
+        extents = Counter(compared.extent for _, compared in pairs)
+        head = f"against {plain(pairs[0][1].baseline)}"
+        self.paragraph(head, plain(extents.most_common(1)[0][0]), Verdict.PASS, indent=2)
+        for change, verdict in ((Change.WORSE, Verdict.WARN), (Change.BETTER, Verdict.PASS)):
+            for criterion, compared in pairs:
+                if compared.change is change:
+                    self.paragraph(f"{change} {criterion}", self._cut(compared_of(compared)), verdict, indent=4)
+        for change in (Change.UNCLEAR, Change.ALIKE):
+            names = [criterion for criterion, compared in pairs if compared.change is change]
+            if names:
+                self.paragraph(str(change), ", ".join(names), Verdict.NOT_APPLICABLE, indent=4)
 
     def _not_applicable(self, run: RunVerdict) -> None:
         groups = _alike(one for one in run.judgements if one.verdict is Verdict.NOT_APPLICABLE)
