@@ -239,7 +239,7 @@ def _sweep(sweep: SweepVerdict) -> str:
         return f"{head}<p>{_safe(sweep.reason)}</p></section>"
     notes = "".join(f'<p class="note">{_safe(note)}</p>' for note in compared.notes)
     tables = "".join(_text_table(*table) for table in (ratings_table(compared), training_table(compared)))
-    rankings = _list(f"<li>By {_safe(ranked(one, compared, len(one.runs)))}</li>" for one in compared.rankings)
+    rankings = "".join(f"<p>By {_safe(ranked(one, compared, len(one.runs)))}</p>" for one in compared.rankings)
     differing = _text_table(["config", "values"], [[key, values] for key, values in differences(compared, _TABLE_ROWS)])
     config = f"<details><summary>What differs in their configs</summary>{differing}</details>" if differing else ""
     details = f"<details><summary>Rankings</summary>{rankings}</details>" if rankings else ""
@@ -251,7 +251,7 @@ def _text_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
         return ""
     head = "".join(f"<th>{_safe(text)}</th>" for text in heads)
     body = "".join(f"<tr>{''.join(f'<td>{_safe(text)}</td>' for text in line)}</tr>" for line in lines)
-    return f'<div class="evidence"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="evidence runs"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _headline(judgement: Judgement) -> str:

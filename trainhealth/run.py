@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trainhealth.history import Column, RunRecord
+from trainhealth.history import RunRecord
 from trainhealth.ratings import Ratings, agent_name, ratings, stranger
 from trainhealth.series import Series
 from trainhealth.steps import StepAxis, step_axis
@@ -61,35 +61,8 @@ class Run:
         """The run as if it had ended at training step `step`; what its record says besides its rows stays."""
         if step >= self.steps.last:
             return self
-        history = self.record.history
-        keep = self.steps.of_row <= step
-        place = np.cumsum(keep, dtype=np.uint32) - np.uint32(1)
-        columns, non_finite = {}, {}
-        for key, column in history.columns.items():
-            held = keep[column.rows]
-            if held.any():
-                columns[key] = Column(place[column.rows[held]], column.values[held])
-                bad = np.flatnonzero(~np.isfinite(columns[key].values))
-                if len(bad):
-                    non_finite[key] = len(bad), int(columns[key].rows[bad[0]])
-        # Of keys that were not asked for, nobody knows which of their values are left.
-        unknown = history.counts.keys() - history.columns.keys()
-        begins = dict.fromkeys(int(keep[:begin].sum()) for begin in history.segments)
-        cut = replace(
-            history,
-            length=int(keep.sum()),
-            columns=columns,
-            counts={key: history.counts[key] for key in history.counts if key in unknown}
-            | {key: len(column.rows) for key, column in columns.items()},
-            segments=tuple(begin for begin in begins if begin < keep.sum()) or (0,),
-            non_finite=non_finite
-            | {
-                key: (count, int(place[row]))
-                for key, (count, row) in history.non_finite.items()
-                if key in unknown and keep[row]
-            },
-        )
-        return Run(self.label, replace(self.record, history=cut), self.thresholds)
+        history = self.record.history.only(self.steps.of_row <= step)
+        return Run(self.label, replace(self.record, history=history), self.thresholds)
 
     def metric(self, name: str) -> Series:
         """The metric with canonical `name`, or with that key in the run, without steps that a resume went back before.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.html import _sweep
+from reports.html import _dossier, _evidence, _sweep
 from reports.sweeps import SweepVerdict, call, differences, ranked, ratings_table, training_table
 from trainhealth.sweeps import RunSheet, Standing, Sweep
-from trainhealth.verdicts import Judgement, Verdict
+from trainhealth.verdicts import Change, Compared, Judgement, RunSummary, RunVerdict, Verdict
 
 EVIL = "<script>alert(1)</script>\x1b[31m\u202e\n::error::x"
 
@@ -76,7 +76,12 @@ def test_nothing_of_a_run_is_markup() -> None:
     verdict = SweepVerdict(
         name=EVIL, verdict=Verdict.WARN, reason=EVIL, call=call(compared, []), comparison=compared, judgements=()
     )
-    for page in (_sweep(verdict), _sweep(verdict.model_copy(update={"comparison": None}))):
+    against = Compared(baseline=EVIL, extent=EVIL, value=EVIL, baseline_value=EVIL, change=Change.WORSE)
+    judgement = Judgement(run=EVIL, criterion=EVIL, verdict=Verdict.PASS, reason=EVIL, compared=against)
+    run = RunVerdict(summary=RunSummary(run=EVIL), verdict=Verdict.PASS, reason=EVIL, judgements=(judgement,))
+    alone = verdict.model_copy(update={"comparison": None})
+    assert "Against" in _dossier(run)
+    for page in (_sweep(verdict), _sweep(alone), _dossier(run), _evidence(judgement)):
         assert "<script" not in page
         assert "\x1b" not in page
         assert "\u202e" not in page
