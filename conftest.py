@@ -5,9 +5,12 @@ pytest_plugins = [
     "fixtures.options",
     "fixtures.runs",
     "fixtures.events",
+    "fixtures.sweeps",
+    "fixtures.comparison",
     "fixtures.criterion",
     "reports.collect",
     "reports.terminal",
     "reports.html",
     "reports.verdict_json",
+    "reports.sweep_json",
 ]
