@@ -80,7 +80,8 @@ class EventAggregates:
         adapters: for each kind of inference event and adapter, its requests.
         recent: the latest errors and warnings, newest first.
         players: the powers whose scores and wins `rollouts` holds.
-        attribution: how the events were told from others, and what was left out; every message ends with it.
+        attribution: how the events were told from others, and what was left out; every message ends with it,
+        notes: and with what the source itself has to say of its answers.
     """
 
     source: str
@@ -98,6 +99,7 @@ class EventAggregates:
     recent: tuple[Row, ...]
     players: tuple[str, ...] = ()
     attribution: Attribution = ALL
+    notes: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -105,7 +107,10 @@ class EventAggregates:
         return self.everything.count("events")
 
     def rollout_duration(self, q: float) -> Measurement:
-        """The `q` quantile (0.5 or 0.95) of the durations of completed rollouts, in seconds."""
+        """The `q` quantile (0.5 or 0.95) of the durations of completed rollouts, in seconds.
+
+        Where the source only estimates quantiles, it gives the exact bounds ``<name>.low`` and ``<name>.high`` as well.
+        """
         quantile = DURATION_QUANTILES[q]
         durations = self._sound(
             self.rollouts, quantile.field, "completions", (ROLLOUT_COMPLETE,), minimum=quantile.minimum
@@ -117,10 +122,14 @@ class EventAggregates:
         evidence += "" if longest is None else f"longest {longest:.4g} s"
         evidence += f", rollout {rollout}" if evidence and rollout else ""
         evidence += f", completed {moment(at)}" if evidence and at is not None else ""
-        return self._measured(
+        low, high = (self.rollouts.number(f"{quantile.name}.{end}") for end in ("low", "high"))
+        bounds = (low, high) if low is not None and high is not None and low < high else None
+        evidence += f"; estimated, and certainly between {low:.4g} and {high:.4g} s" if bounds else ""
+        measured = self._measured(
             self.rollouts.number(quantile.name), "s", durations.seen, (ROLLOUT_COMPLETE,), durations,
             detail=evidence, table=event_tables.by_horizon(self.horizons),
         )  # fmt: skip
+        return replace(measured, interval=bounds)
 
     def trajectories_per_rollout(self) -> Measurement:
         """Mean number of trajectories of a completed rollout."""
@@ -293,16 +302,20 @@ class EventAggregates:
         A power took part in a completed game that gives its score; where no game gives scores, by its answers.
         Pearson's chi-square test.
         """
-        games = {power: self.rollouts.count(f"{score_of(power)}.usable") for power in self.players}
-        if any(games.values()):
-            return self._evenness(games, "games", (ROLLOUT_COMPLETE,))
-        answers = {answer.text("power"): answer.count("events") for answer in self.powers if answer.text("power")}
-        if not answers:
+        counts = {power: self.rollouts.count(f"{score_of(power)}.usable") for power in self.players}
+        what = "games"
+        events: tuple[str, ...] = (ROLLOUT_COMPLETE,)
+        if not any(counts.values()):
+            counts = {answer.text("power"): answer.count("events") for answer in self.powers if answer.text("power")}
+            what, events = "answers", (ORDERS_EXTRACTED, ORDERS_EMPTY, ORDERS_PARTIAL)
+        if not counts:
             raise Absent(
                 f"no game gives scores by power {self._looked_for(score_of(next(iter(self.players), '')))}, "
                 f"and no answer names its power {self._looked_for('power')}, in {self._searched}"
             )
-        return self._evenness(answers, "answers", (ORDERS_EXTRACTED, ORDERS_EMPTY, ORDERS_PARTIAL))
+        if max(counts.values()) < MIN_EVENTS:
+            raise Inconclusive(f"no power has {MIN_EVENTS} {what}, in {self._searched}")
+        return self._evenness(counts, what, events)
 
     def power_wins(self) -> Measurement:
         """How likely it is that equally strong powers win games as unevenly as these do, from 0 to 1.
@@ -521,7 +534,7 @@ class EventAggregates:
             window="" if first is None or last is None else span((first, last)),
             keys=keys,
             non_finite=non_finite if math.isfinite(number) else max(non_finite, 1),
-            detail=_sentence(detail, *map(str, flaws), str(self.attribution)),
+            detail=_sentence(detail, *map(str, flaws), str(self.attribution), *self.notes),
             table=tuple(table),
         )
 
