@@ -80,6 +80,8 @@ INFERENCE_EVENTS = ("inference_timing_breakdown", "inference_response")
 """One of each is written for the same request; the first has the finer timing and is preferred."""
 TRAINING_STEP = "training_step"
 PREFIX_CACHE, GPU_STATS = "prefix_cache_stats", "gpu_stats"
+GAUGED = (TRAINING_STEP, PREFIX_CACHE, GPU_STATS)
+"""What the trainer, the prefix cache and the GPU say of themselves."""
 
 Value = float | int | str | None
 Row = Mapping[str, Value]
@@ -361,7 +363,7 @@ def gauges(mine: Condition | None) -> Aggregate:
             *(measure for field in means for measure in total(field)),
             *(Max(f"{field}.max", field) for field in largest),
         ),
-        where=every(mine, is_event(TRAINING_STEP, PREFIX_CACHE, GPU_STATS)),
+        where=every(mine, is_event(*GAUGED)),
         by=("event",),
     )
 
