@@ -473,8 +473,8 @@ def extraction(mine: Condition | None) -> Aggregate:
     )
 
 
-def inference(mine: Condition | None) -> Aggregate:
-    """By kind of event and adapter; tokens and time are summed where an event has both."""
+def inference(mine: Condition | None, event: str) -> Aggregate:
+    """By adapter, the requests that `event` tells of; tokens and time are summed where one has both."""
 
     def throughput(direction: str) -> tuple[Measure, ...]:
         tokens, timed = f"{direction}_tokens", Is("generation_time_s", State.USABLE)
@@ -504,8 +504,8 @@ def inference(mine: Condition | None) -> Aggregate:
             *total("cache_hits"),
             *total("cache_queries"),
         ),
-        where=every(mine, is_event(*INFERENCE_EVENTS)),
-        by=("event", "adapter"),
+        where=every(mine, is_event(event)),
+        by=("adapter",),
     )
 
 

@@ -109,12 +109,11 @@ def outcomes(rollouts: Answer, players: Sequence[str]) -> Table:
     )
 
 
-def overview(kinds: Sequence[Answer], gauges: Sequence[Answer], requests: tuple[str, Sequence[Answer]]) -> Table:
+def overview(kinds: Sequence[Answer], gauges: Sequence[Answer], request: str, adapters: Sequence[Answer]) -> Table:
     """What there is, and figures that have no target."""
-    event, by_adapter = requests
-    loads = [answer.number("adapter_load_s") or 0.0 for answer in by_adapter]
-    loaded = sum(answer.count("adapter_load_s.usable") for answer in by_adapter)
-    figures = {f"{event}: mean adapter load s": sum(loads) / loaded if loaded else None}
+    loads = [answer.number("adapter_load_s") or 0.0 for answer in adapters]
+    loaded = sum(answer.count("adapter_load_s.usable") for answer in adapters)
+    figures = {f"{request}: mean adapter load s": sum(loads) / loaded if loaded else None}
     for answer in gauges:
         said = answer.text("event")
         for figure in ("kl", "grad_norm", "loss", "reward", "training_time_s", "gpu_utilisation"):

@@ -77,7 +77,7 @@ class EventAggregates:
         horizons: for each horizon, what became of its rollouts: `paired` by rollout_id, or else by counts.
         gauges: for each event of trainer, prefix cache and GPU, what it says.
         powers: for each power, what could be read from its answers.
-        adapters: for each kind of inference event and adapter, its requests.
+        adapters: for each adapter, its requests, as the `request` events tell.
         recent: the latest errors and warnings, newest first.
         players: the powers whose scores and wins `rollouts` holds.
         attribution: how the events were told from others, and what was left out; every message ends with it,
@@ -293,7 +293,7 @@ class EventAggregates:
         rate = self.error_rate()
         assert isinstance(rate.value, float)
         word = HEALTHY if rate.value < 0.01 else DEGRADED if rate.value < 0.05 else UNHEALTHY
-        overview = event_tables.overview(self.kinds, self.gauges, self._requests)
+        overview = event_tables.overview(self.kinds, self.gauges, self.request, self.adapters)
         return replace(rate, value=word, unit="", vocabulary=(HEALTHY, DEGRADED, UNHEALTHY), table=overview)
 
     def power_participation(self) -> Measurement:
@@ -390,7 +390,7 @@ class EventAggregates:
 
         Requests without an adapter went to the base model, which is judged like an adapter.
         """
-        event, requests = self._requests
+        event, requests = self.request, self.adapters
         if not requests:
             raise Inconclusive(f"no {' or '.join(INFERENCE_EVENTS)} {self._among()}")
         if not any(answer.text("adapter") for answer in requests):
@@ -451,24 +451,19 @@ class EventAggregates:
             raise Inconclusive(f"the generation time of all {pairs:,} {event} events is 0 s, in {self._searched}")
         value = None if amount is None or time is None else amount / time
         how = f"{amount or 0:,.0f} tokens in {time or 0:,.4g} s of generation, {pairs:,} requests"
-        table = event_tables.by_adapter(self._requests[1])
+        table = event_tables.by_adapter(self.adapters)
         return self._measured(value, "tokens/s", seen, (event,), tokens, times, detail=how, table=table)
 
     def _inference_answer(self) -> tuple[str, Answer]:
         """All requests as one."""
-        event, requests = self._requests
-        if not requests:
+        if not self.adapters:
             raise Inconclusive(f"no {' or '.join(INFERENCE_EVENTS)} {self._among()}")
-        return event, added(inference(None).measures, requests)
+        return self.request, added(inference(None, self.request).measures, self.adapters)
 
     @property
-    def _requests(self) -> tuple[str, tuple[Answer, ...]]:
-        """The first kind of inference event that the source has, and its requests by adapter."""
-        for event in INFERENCE_EVENTS:
-            found = tuple(answer for answer in self.adapters if answer.text("event").lower() == event)
-            if found:
-                return event, found
-        return INFERENCE_EVENTS[0], ()
+    def request(self) -> str:
+        """The first kind of inference event that the source has."""
+        return _request(self.kinds)
 
     def _quality(self, answer: Answer, field: str, events: str) -> Quality:
         counts = [answer.count(f"{field}.{state.value}") for state in State]
@@ -600,11 +595,16 @@ def aggregate(
         gauges=groups(gauges(mine)),
         powers=answers,
         extraction=added(extraction(None).measures, answers),
-        adapters=groups(inference(mine)),
+        adapters=groups(inference(mine, _request(kinds))),
         recent=tuple(ask(recent_problems(mine))),
         players=tuple(powers),
         attribution=attribution.with_malformed(*malformed),
     )
+
+
+def _request(kinds: Sequence[Answer]) -> str:
+    there = {kind.text("event").lower() for kind in kinds}
+    return next((event for event in INFERENCE_EVENTS if event in there), INFERENCE_EVENTS[0])
 
 
 def _judged(answer: Answer) -> int:
