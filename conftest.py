@@ -4,6 +4,7 @@ pytest_plugins = [
     "fixtures.options",
     "fixtures.runs",
     "fixtures.events",
+    "fixtures.games",
     "fixtures.criterion",
     "reports.collect",
     "reports.terminal",
