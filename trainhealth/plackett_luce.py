@@ -28,8 +28,8 @@ ANCHOR = 1000.0
 """Elo of the player that the others are rated against."""
 
 MAX_ITERATIONS = 100
-TOLERANCE = 1e-10
-"""Largest Newton step, in log-strength, at which the fit has converged."""
+TOLERANCE = 1e-6
+"""Largest Newton step, in log-strength, after which the fit has converged: the next would be about its square."""
 
 Places = tuple[tuple[str, ...], ...]
 """Who finished where, the best first; seats that tie stand together, and a player may hold several seats."""
@@ -128,25 +128,25 @@ class _Likelihood:
 
     def maximised(self, anchor: str, outside: Mapping[str, str]) -> Fit:
         players = tuple(self.index)
-        seats = np.zeros((len(self.term_of), len(players)))
-        for key, term in self.term_of.items():
-            for player, count in key:
-                seats[term, player] = count
         group, term = np.array([(at, one) for at, one, _ in self.weights]).T
         weight = np.array([one for *_, one in self.weights])
-        total: Floats = np.bincount(term, weight).astype(np.float64)
+        terms = _Terms(list(self.term_of), np.bincount(term, weight).astype(np.float64), len(players))
         won = np.zeros((len(self.group_of), len(players)))
         np.add.at(won, tuple(np.array(self.wins).T), 1.0)
+        wins = won.sum(axis=0)
 
         free = np.array([name != anchor for name in players])
         theta = np.zeros(len(players))
-        value = self._value(theta, seats, total, won)
+        value = -terms.logarithms(theta)
         for _ in range(MAX_ITERATIONS):
-            share = _shares(theta, seats)
+            share = terms.shares(theta)
             step = np.zeros(len(players))
-            information = _information(share, total)[np.ix_(free, free)]
-            step[free] = np.linalg.solve(information, (won.sum(axis=0) - total @ share)[free])
-            while (new := self._value(theta + step, seats, total, won)) < value and np.abs(step).max() > TOLERANCE:
+            step[free] = np.linalg.solve(
+                terms.information(share)[np.ix_(free, free)], (wins - terms.expected(share))[free]
+            )
+            while (new := wins @ (theta + step) - terms.logarithms(theta + step)) < value:
+                if np.abs(step).max() <= TOLERANCE:
+                    break
                 step /= 2
             theta, value = theta + step, new
             if np.abs(step).max() <= TOLERANCE:
@@ -154,30 +154,56 @@ class _Likelihood:
         else:
             raise ValueError("the ratings did not converge")
 
-        share = _shares(theta, seats)
-        scores = won
-        np.subtract.at(scores, group, weight[:, None] * share[term])
+        share = terms.shares(theta)
+        at = group[:, None] * len(players) + terms.players[term]
+        taken = np.bincount(at.ravel(), (weight[:, None] * share[term]).ravel(), won.size)
+        scores = won - taken.reshape(won.shape)
         inverse = np.zeros((len(players), len(players)))
-        inverse[np.ix_(free, free)] = np.linalg.inv(_information(share, total)[np.ix_(free, free)])
+        inverse[np.ix_(free, free)] = np.linalg.inv(terms.information(share)[np.ix_(free, free)])
         groups = len(scores)
-        spread = scores.T @ scores * (groups / max(groups - 1, 1))
-        covariance = inverse @ spread @ inverse
+        covariance = inverse @ (scores.T @ scores * (groups / max(groups - 1, 1))) @ inverse
         return Fit(players, ANCHOR + ELO * theta, ELO**2 * covariance, ELO**2 * inverse, outside, groups)
 
-    @staticmethod
-    def _value(theta: Floats, seats: Floats, total: Floats, won: Floats) -> float:
-        return float(won.sum(axis=0) @ theta - total @ np.log(seats @ np.exp(theta)))
 
+class _Terms:
+    """Sums of strengths: m of them, of at most s players each.
 
-def _shares(theta: Floats, seats: Floats) -> Floats:
-    """Chance of each player (columns) to take the next place, for each term (rows)."""
-    strength = seats * np.exp(theta)
-    shares: Floats = strength / strength.sum(axis=1, keepdims=True)
-    return shares
+    Attributes:
+        players, seats: m x s; who is in a sum, and with how many seats (0 where a sum has fewer players).
+        weight: m; how often a sum occurs.
+        number: of players in all, n.
+    """
 
+    def __init__(self, sums: Sequence[Sequence[tuple[int, int]]], weight: Floats, number: int) -> None:
+        self.weight, self.number = weight, number
+        self.players = np.zeros((len(sums), max(map(len, sums))), dtype=np.intp)
+        self.seats = np.zeros(self.players.shape)
+        for at, held in enumerate(sums):
+            for place, (player, count) in enumerate(held):
+                self.players[at, place], self.seats[at, place] = player, count
 
-def _information(share: Floats, total: Floats) -> Floats:
-    return np.diag(total @ share) - share.T @ (total[:, None] * share)
+    def shares(self, theta: Floats) -> Floats:
+        """m x s: chance of each to take the next place."""
+        strength = self.seats * np.exp(theta)[self.players]
+        shares: Floats = strength / strength.sum(axis=1, keepdims=True)
+        return shares
+
+    def logarithms(self, theta: Floats) -> float:
+        """The sum of the weighted logarithms."""
+        return float(self.weight @ np.log((self.seats * np.exp(theta)[self.players]).sum(axis=1)))
+
+    def expected(self, share: Floats) -> Floats:
+        """n: places that each player is expected to take."""
+        places = np.bincount(self.players.ravel(), (self.weight[:, None] * share).ravel(), self.number)
+        return places.astype(np.float64)
+
+    def information(self, share: Floats) -> Floats:
+        """n x n: the observed information."""
+        both = np.zeros(self.number**2)
+        for player, chance in zip(self.players.T, share.T, strict=True):
+            pair = player[:, None] * self.number + self.players
+            both += np.bincount(pair.ravel(), ((self.weight * chance)[:, None] * share).ravel(), self.number**2)
+        return np.diag(self.expected(share)) - both.reshape(self.number, self.number)
 
 
 def _above(orders: Iterable[Places]) -> dict[str, set[str]]:

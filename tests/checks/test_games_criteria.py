@@ -95,6 +95,12 @@ def test_the_verdict_carries_its_table() -> None:
     assert row["low"] < row["change"] < row["high"]
 
 
+def test_undecided_games_block_a_promotion_only() -> None:
+    promotion = load(ROOT / "thresholds.yaml", profile="promotion").criteria
+    assert [THRESHOLDS.criteria[id_].required for id_ in (GAP, INCUMBENT, REFERENCES)] == [False, True, False]
+    assert all(promotion[id_].required for id_ in (GAP, INCUMBENT, REFERENCES))
+
+
 def test_an_undefeated_checkpoint_is_promoted_but_not_rated() -> None:
     won = [Game(f"w{at}", f"w{at}", (Seat(NEW, 1), Seat(OLD, 0))) for at in range(60)]
     rest = play(GOOD, [[OLD, BASE, BOT]] * 60, 0)
