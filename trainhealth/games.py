@@ -244,8 +244,10 @@ class Games:
             f"after {outcome.games:,} games, decided below {design.lower:.2f} or above {design.upper:+.2f}"
         )
         if outcome.decision is Decision.UNDECIDED:
-            more = f"about {math.ceil(outcome.more):,} more games like these are needed"
-            raise Inconclusive("; ".join(filter(None, (detail, more, str(self.flaws)))))
+            more = (
+                f"undecided after {outcome.games:,} games, about {math.ceil(outcome.more):,} more like these are needed"
+            )
+            raise Inconclusive("; ".join(filter(None, (more, detail, str(self.flaws)))))
         if outcome.decision is Decision.BETTER and self.flaws.non_finite:
             raise Inconclusive(f"{detail}; {self.flaws}")
         return self._measured(
