@@ -7,6 +7,7 @@ pytest_plugins = [
     "fixtures.events",
     "fixtures.sweeps",
     "fixtures.comparison",
+    "fixtures.games",
     "fixtures.criterion",
     "reports.collect",
     "reports.terminal",

@@ -54,8 +54,13 @@ def test_the_walkthrough_is_judged_as_its_analyst_did(walkthrough: Run) -> None:
     found = {one.criterion: one for one in judgements(walkthrough)}
     assert verdict(walkthrough).verdict == "WARN"  # learning, with findings
     assert found["learning.older_checkpoints"].verdict == "PASS"  # older decline, newer hold
-    assert found["learning.newest_checkpoint"].verdict == "PASS"
+    assert found["learning.diagnosis"].value == "learning"
+    assert found["learning.newest_checkpoint"].verdict != "FAIL"
+    assert "adapter_v50 near peak" in found["learning.older_checkpoints"].detail
     assert found["learning.elo_gap"].verdict == "PASS"
+    assert float(found["learning.elo_gap"].value or 0) == pytest.approx(35, abs=5)  # "+35 over base_model"
+    assert "at 1036, +37 over base_model's first" in found["learning.elo_gap"].detail
+    assert len(found["learning.elo_gap"].table) == 11
     assert found["learning.baselines_exploited"].verdict == "PASS"  # about 300 Elo
     assert found["learning.baselines_exploited"].detail.startswith("defensive_bot -180, coordinated_bot -140")
     assert found["learning.base_model_elo"].verdict == "WARN"  # base_model and two bots are not exploited

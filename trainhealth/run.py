@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from trainhealth.history import RunRecord
-from trainhealth.ratings import Ratings, agent_name, ratings, stranger
+from trainhealth.ratings import Ratings, agent_name, ratings, sigma_of, stranger
 from trainhealth.series import Series
 from trainhealth.steps import StepAxis, step_axis
 from trainhealth.thresholds import Alias, MetricDefinition, Thresholds
@@ -32,7 +32,9 @@ def wanted_keys(thresholds: Thresholds) -> Callable[[str], bool]:
     agents = thresholds.agents
 
     def wanted(key: str) -> bool:
-        return key in exact or (agents is not None and agent_name(key, agents) is not None)
+        if key in exact or agents is None:
+            return key in exact
+        return agent_name(key, agents) is not None or sigma_of(key, agents) is not None
 
     return wanted
 
@@ -109,12 +111,14 @@ class Run:
                 f"the run rates agents that thresholds.yaml does not know: {', '.join(strangers[:8])}; "
                 "name them in agents.references or agents.checkpoints, or under agents.not_agents"
             )
-        series = {}
+        series, sigmas = {}, {}
         for key in self.record.history.columns:
             name = agent_name(key, patterns)
             if name is not None and name not in series:
                 series[name] = self._series(name, key, unit="Elo")
-        return ratings(series, patterns)
+            if known := sigma_of(key, patterns):
+                sigmas[known[0]] = self._series(known[0], key, known[1], unit="Elo")
+        return ratings(series, patterns, sigmas)
 
     @cached_property
     def rated(self) -> bool:

@@ -87,14 +87,14 @@ FALLING_EARLY = np.concatenate([np.linspace(14, 8, 8), np.full(STEPS - 8, 8.0)])
 
 PATHOLOGIES: dict[str, Callable[[], str]] = {
     "learning.base_model_elo": lambda: verdict_of("learning.base_model_elo", elo("base_model", 1000, 1109)),
-    "learning.baseline_elo": lambda: verdict_of("learning.baseline_elo", elo("chaos_bot", 900, 1030)),
+    "learning.baseline_elo": lambda: verdict_of("learning.baseline_elo", elo("chaos_bot", 900, 1130)),
     "learning.baselines_exploited": lambda: verdict_of("learning.baselines_exploited", elo("chaos_bot", 700, 1000)),
     "learning.elo_gap": lambda: verdict_of("learning.elo_gap", elo("base_model", 1000, 1070)),
     "learning.elo_gap_trend": lambda: verdict_of("learning.elo_gap_trend", elo("adapter_v100", 1200, 1005)),
     "learning.older_checkpoints": lambda: verdict_of("learning.older_checkpoints", elo("adapter_v100", 1100, 900)),
-    "learning.newest_checkpoint": lambda: verdict_of(
-        "learning.newest_checkpoint", elo("adapter_v100", 1040, 1060, 1030)
-    ),
+    "learning.newest_checkpoint": lambda: verdict_of("learning.newest_checkpoint", elo("adapter_v100", 1100, 900)),
+    "learning.expected_gain": lambda: verdict_of("learning.expected_gain", elo("adapter_v100", 1040, 900)),
+    "learning.diagnosis": lambda: verdict_of("learning.diagnosis", elo("adapter_v100", 1040, 900)),
     "learning.reward_trend": lambda: verdict_of("learning.reward_trend", reward(np.linspace(14, 8, STEPS) + NOISE)),
     "learning.reward_gain": lambda: verdict_of(
         "learning.reward_gain", without_ratings(reward(np.linspace(14, 8, STEPS) + NOISE))
@@ -222,6 +222,8 @@ METRICS_OF = {
     "learning.elo_gap_trend": "elo/adapter_v100",
     "learning.older_checkpoints": "elo/adapter_v0",
     "learning.newest_checkpoint": "elo/adapter_v100",
+    "learning.expected_gain": "elo/adapter_v100",
+    "learning.diagnosis": "elo/defensive_bot",
 }
 
 
