@@ -192,3 +192,43 @@ def level(series: Series, since: Series) -> Measurement:
         reference=float(np.median(start)) if len(start) else math.nan,
         reference_name=f"its median over the first {len(start)} points",
     )
+
+
+def spread_since_start(series: Series) -> Measurement:
+    """Median of the last fifth of a standard deviation's points, with the first fifth's to be a multiple of."""
+    values, side = _sided(series)
+    return series.measurement(
+        float(np.median(values[-side:])),
+        reference=float(np.median(values[:side])),
+        reference_name=f"its median over the first {side} points",
+    )
+
+
+AGREEMENT = ("together", "reward_only", "rating_only", "neither")
+
+
+def agreement(reward: Measurement, gain: Measurement) -> Measurement:
+    """Which of reward and rating surely rose: ``together``, ``reward_only``, ``rating_only`` or ``neither``.
+
+    `gain` has the least usual gain as its reference: a rating is flat only where its gain is surely below that.
+
+    Raises:
+        Inconclusive: a rating that neither surely rose nor surely stayed behind, or a point that is not finite.
+    """
+    for one in (reward, gain):
+        if one.non_finite:
+            raise Inconclusive(f"{one.non_finite} of {one.points} points of {', '.join(one.keys[:3])} are not finite")
+    low, high = gain.interval or (math.nan, math.nan)
+    flat = gain.reference is not None and high < max(gain.reference, 0.0)
+    rose = (reward.interval or (0.0, 0.0))[0] > 0
+    if not (low > 0 or flat):
+        raise Inconclusive(f"the rating's change, {gain} [{low:.0f} … {high:.0f}], is not sure either way")
+    word = AGREEMENT[(0 if rose else 2) if low > 0 else (1 if rose else 3)]
+    return Measurement(
+        word,
+        vocabulary=AGREEMENT,
+        points=reward.points,
+        window=reward.window,
+        keys=(*reward.keys, *gain.keys),
+        detail=f"reward {reward}, newest checkpoint {gain} above base_model",
+    )

@@ -26,6 +26,7 @@ def healthy(**changes: Column | None) -> Columns:
         "benchmark/reward_mean": column(10 + 3 * at / STEPS + 0.5 * ar1(STEPS, 0.5, 1)),
         "kl/mean": column(0.02 * np.exp(0.2 * ar1(STEPS, 0.5, 2))),
         "kl/max": column(0.1 * np.exp(0.2 * ar1(STEPS, 0.5, 3))),
+        "benchmark/reward_std": column(3 * np.exp(0.1 * ar1(STEPS, 0.5, 7))),
         "benchmark/grad_norm": column(3 * np.exp(0.1 * ar1(STEPS, 0.5, 4))),
         "benchmark/loss": column(0.1 * ar1(STEPS, 0.5, 5)),
         "policy/entropy_mean": column(1 + 0.1 * ar1(STEPS, 0.5, 6)),
@@ -99,6 +100,9 @@ PATHOLOGIES: dict[str, Callable[[], str]] = {
     "learning.reward_gain": lambda: verdict_of(
         "learning.reward_gain", without_ratings(reward(np.linspace(14, 8, STEPS) + NOISE))
     ),
+    "learning.reward_spread": lambda: verdict_of(
+        "learning.reward_spread", healthy(**{"benchmark/reward_std": column(np.linspace(2, 12, STEPS))})
+    ),
     "learning.early_reward_drop": lambda: verdict_of("learning.early_reward_drop", reward(FALLING_EARLY)),
     "learning.reward_decline": lambda: verdict_of(
         "learning.reward_decline", reward(np.interp(np.arange(STEPS), [0, 120, 199], [10, 20, 11]) + NOISE)
@@ -140,6 +144,9 @@ PATHOLOGIES: dict[str, Callable[[], str]] = {
 WARN_ONLY: dict[str, Callable[[], str]] = {
     "stability.grad_norm_peak": lambda: verdict_of(
         "stability.grad_norm_peak", with_value("benchmark/grad_norm", 9, 422)
+    ),
+    "learning.reward_without_rating": lambda: verdict_of(
+        "learning.reward_without_rating", elo("adapter_v100", 1040, 900)
     ),
     "stability.kl_zero": lambda: verdict_of("stability.kl_zero", with_value("kl/mean", slice(20, 120), 0)),
     "integrity.rows_per_step": lambda: verdict_of(
@@ -208,6 +215,8 @@ def test_without_its_data_no_criterion_passes(id_: str, columns: Columns) -> Non
 METRICS_OF = {
     "learning.reward_trend": "benchmark/reward_mean",
     "learning.early_reward_drop": "benchmark/reward_mean",
+    "learning.reward_without_rating": "benchmark/reward_mean",
+    "learning.reward_spread": "benchmark/reward_std",
     "stability.kl_level": "kl/mean",
     "stability.kl_spikes": "kl/mean",
     "stability.kl_runaway": "kl/mean",

@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from synthetic import ar1, series
 
-from trainhealth.trends import change, decline, difference, early_drop, level, student_quantile
+from trainhealth.measurement import Measurement
+from trainhealth.trends import (
+    agreement,
+    change,
+    decline,
+    difference,
+    early_drop,
+    level,
+    spread_since_start,
+    student_quantile,
+)
 from trainhealth.verdicts import Inconclusive
 
 
@@ -111,3 +121,31 @@ def test_level_is_relative_to_the_start() -> None:
     whole = series(values)
     assert level(series([7.0] * 20), since=whole).in_kind("x") == 3.5
     assert math.isnan(level(series([7.0]), since=series([math.nan])).in_kind("x"))
+
+
+def rose(low: float, high: float, non_finite: int = 0) -> Measurement:
+    return Measurement((low + high) / 2, interval=(low, high), reference=50.0, non_finite=non_finite)
+
+
+@pytest.mark.parametrize(
+    ("reward", "gain", "word"),
+    [
+        ((1, 2), (10, 90), "together"), ((1, 2), (-40, 40), "reward_only"),
+        ((-1, 2), (10, 90), "rating_only"), ((-1, 2), (-40, 40), "neither"),
+    ],
+)  # fmt: skip
+def test_reward_and_rating_together(reward: tuple[float, float], gain: tuple[float, float], word: str) -> None:
+    assert agreement(rose(*reward), rose(*gain)).value == word
+
+
+def test_reward_and_rating_that_say_nothing() -> None:
+    with pytest.raises(Inconclusive, match="not sure either way"):
+        agreement(rose(1, 2), rose(-40, 90))
+    with pytest.raises(Inconclusive, match="1 of 1 points"):
+        agreement(rose(1, 2, non_finite=1), rose(10, 90))
+
+
+def test_spread_is_relative_to_the_start() -> None:
+    assert spread_since_start(series([2.0] * 50 + [3.0] * 50)).in_kind("x") == 1.5
+    with pytest.raises(Inconclusive, match="19 finite points"):
+        spread_since_start(series(range(19)))
