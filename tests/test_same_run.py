@@ -1,0 +1,168 @@
+"""One run logged in every form at once: the same verdicts, but for what a form cannot know."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from synthetic import ROOT, ar1
+from tensorboardX import SummaryWriter
+
+STEPS = 160
+KNOWS_NOT = {"integrity.run_state", "integrity.history_complete"}
+"""Criteria about the end of the run, which most forms do not record."""
+
+PACE = {"integrity.heartbeat", "stability.step_time_drift"}
+"""Criteria about times, which some forms do not record."""
+
+Row = dict[str, float]
+
+
+def healthy() -> list[Row]:
+    noise = {key: ar1(STEPS, 0.3, seed) for seed, key in enumerate(("reward", "kl", "grad_norm", "loss", "entropy"))}
+    return [
+        {
+            "train/global_step": step + 1,
+            "train/reward": 0.5 + step / STEPS + 0.1 * noise["reward"][step],
+            "train/reward_std": 0.3 + 0.01 * noise["loss"][step],
+            "train/kl": abs(0.04 + 0.004 * noise["kl"][step]),
+            "train/grad_norm": abs(0.8 + 0.1 * noise["grad_norm"][step]),
+            "train/loss": 0.02 * noise["loss"][step],
+            "train/entropy": 1.5 + 0.05 * noise["entropy"][step],
+        }
+        for step in range(STEPS)
+    ]
+
+
+def sick() -> list[Row]:
+    """The same, until the policy runs away; the gradient norm is NaN at one step and missing at five."""
+    rows = healthy()
+    for step in range(100, STEPS):
+        rows[step]["train/kl"] += (step - 100) / 50
+        rows[step]["train/reward"] -= (step - 100) / 40
+    rows[120]["train/grad_norm"] = float("nan")
+    for step in range(130, 135):
+        del rows[step]["train/grad_norm"]
+    return rows
+
+
+def wandb_offline(folder: Path, rows: Iterable[Row]) -> Path:
+    """The real client, in a process of its own."""
+    (folder / "rows.json").write_text(json.dumps(rows))
+    program = (
+        "import json, wandb\n"
+        "run = wandb.init(project='p', id='same', settings=wandb.Settings(silent=True, console='off'))\n"
+        "run.define_metric('train/global_step')\n"
+        "for row in json.load(open('rows.json')): run.log(row)\n"
+        "run.finish()\n"
+    )
+    environment = {**os.environ, "WANDB_MODE": "offline", "WANDB_DIR": str(folder), "WANDB_ERROR_REPORTING": "false"}
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=folder, env=environment, timeout=120)
+    (path,) = folder.glob("wandb/offline-run-*/run-same.wandb")
+    return path
+
+
+def json_lines(folder: Path, rows: Iterable[Row]) -> Path:
+    path = folder / "jsonl-log.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def comma_separated(folder: Path, rows: Iterable[Row]) -> Path:
+    path = folder / "csv-log.csv"
+    rows = list(rows)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def exported(folder: Path, rows: Iterable[Row]) -> Path:
+    """What `pd.DataFrame(run.scan_history()).to_csv(...)` gives; it spells a NaN."""
+    path = folder / "export.csv"
+    spelt = [{key: "NaN" if value != value else value for key, value in row.items()} for row in rows]
+    pd.DataFrame([{"_step": n, **row} for n, row in enumerate(spelt)]).to_csv(path)
+    return path
+
+
+def trainer_state(folder: Path, rows: Iterable[Row]) -> Path:
+    names = {"train/global_step": "step"}
+    history = [{names.get(key, key.removeprefix("train/")): value for key, value in row.items()} for row in rows]
+    path = folder / "hf-output" / f"checkpoint-{STEPS}" / "trainer_state.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"global_step": STEPS, "max_steps": STEPS, "log_history": history}, indent=2))
+    return folder / "hf-output"
+
+
+def tensorboard(folder: Path, rows: Iterable[Row]) -> Path:
+    with SummaryWriter(str(folder / "tb-events")) as writer:
+        for row in rows:
+            for key, value in row.items():
+                if key != "train/global_step":
+                    writer.add_scalar(key, value, int(row["train/global_step"]))
+    return folder / "tb-events"
+
+
+FORMS = {
+    "same": wandb_offline,
+    "jsonl-log": json_lines,
+    "csv-log": comma_separated,
+    "export": exported,
+    "hf-output": trainer_state,
+    "tb-events": tensorboard,
+}
+
+
+@pytest.fixture(scope="module", params=[healthy, sick])
+def documents(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+    """Form -> its verdict.json; all of one session."""
+    folder = tmp_path_factory.mktemp(request.param.__name__)
+    rows = request.param()
+    paths = [str(write(folder, rows)) for write in FORMS.values()]
+    runs = [argument for path in paths for argument in ("--run-id", path)]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *runs, "--report-dir", str(folder / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert "Traceback" not in done.stdout + done.stderr
+    return {
+        form: json.loads((folder / "out" / form / "verdict.json").read_text(encoding="utf-8")) for form in FORMS
+    } | {"": request.param.__name__}
+
+
+def verdicts(document: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        one["criterion"]: one["verdict"]
+        for one in document["judgements"]
+        if one["criterion"] not in KNOWS_NOT | PACE | {"integrity.completion"}
+    }
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "same"])
+def test_every_form_gives_the_same_verdicts(documents: Mapping[str, Any], form: str) -> None:
+    assert verdicts(documents[form]) == verdicts(documents["same"])
+
+
+def test_values_are_the_same(documents: Mapping[str, Any]) -> None:
+    expected = {one["criterion"]: one["value"] for one in documents["same"]["judgements"]}
+    for form in FORMS:
+        found = {one["criterion"]: one["value"] for one in documents[form]["judgements"]}
+        for criterion in ("stability.kl_level", "learning.reward_gain", "stability.grad_norm_level"):
+            # TensorBoard keeps 32 bits of a number.
+            assert found[criterion] == pytest.approx(expected[criterion], rel=1e-5), (form, criterion)
+
+
+def test_only_a_form_that_records_the_end_passes(documents: Mapping[str, Any]) -> None:
+    found = {form: documents[form]["verdict"] for form in FORMS}
+    if documents[""] == "sick":
+        assert set(found.values()) == {"FAIL"}
+        return
+    assert found.pop("same") == found.pop("hf-output") == "PASS"
+    assert not {"PASS", "FAIL"} & set(found.values())
