@@ -70,16 +70,18 @@ def test_the_walkthrough_is_judged_as_its_analyst_did(walkthrough: Run) -> None:
     [
         (
             "R1-AQA-Omni-asc2sncx", "WARN",
-            {"learning.reward_gain": "PASS", "stability.kl_level": "WARN", "stability.grad_norm_peak": "WARN"},
+            {"learning.reward_gain": "PASS", "stability.kl_level": "WARN", "stability.grad_norm_peak": "WARN",
+             "stability.reward_std_zero": "WARN", "stability.task_reward_alive": "PASS"},
         ),
         (
             "R1-AQA-Omni-y8yqh7cm", "FAIL",
-            {"integrity.run_state": "FAIL", "learning.reward_gain": "INCONCLUSIVE", "stability.grad_norm_peak": "WARN"},
+            {"integrity.run_state": "FAIL", "learning.reward_gain": "INCONCLUSIVE", "stability.grad_norm_peak": "WARN",
+             "stability.task_reward_alive": "WARN", "stability.reward_dominance": "WARN"},
         ),
         (
             "TRAVEL-7s32j061", "FAIL",
             {"learning.reward_gain": "INCONCLUSIVE", "stability.grad_norm_level": "WARN",
-             "stability.kl_level": "INCONCLUSIVE"},
+             "stability.kl_level": "NOT_APPLICABLE", "stability.entropy_drop": "PASS"},
         ),
         ("TRAVEL-e1kx6njs", "FAIL", {"learning.reward_gain": "INCONCLUSIVE", "stability.grad_norm_zero": "PASS"}),
         ("TRAVEL-tulzdlam", "INCONCLUSIVE", {"integrity.history_complete": "INCONCLUSIVE"}),

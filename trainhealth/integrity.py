@@ -9,9 +9,11 @@ import numpy as np
 
 from trainhealth.history import COVERAGES, Floats, RunRecord
 from trainhealth.measurement import Measurement, Trace
-from trainhealth.run import Run
+from trainhealth.pace import step_times
+from trainhealth.run import STEP, Run
 from trainhealth.series import Series
 from trainhealth.steps import StepAxis
+from trainhealth.thresholds import GENERIC, Trainer
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
 STATES = ("finished", "running", "pending", "preempting", "preempted", "crashed", "failed", "killed")
@@ -22,6 +24,15 @@ MULTIPLE = 0.95
 
 USUAL = 0.52
 """Share of distances that must be the smallest usual one itself."""
+
+REGULAR = 10
+"""Points that a metric needs for its end to be noticed."""
+
+CLOCKS = 60.0
+"""Seconds by which the clocks of two machines may differ."""
+
+BEAT = 60.0
+"""Seconds within which the client tells a server that a run is alive, amply; no shorter step makes a run late."""
 
 UNITS = 1.05
 """A run beyond this multiple of the configured number of steps counts something else."""
@@ -174,9 +185,11 @@ def repeated_steps(steps: StepAxis, series: Sequence[Series]) -> Measurement:
     )
 
 
-def rows_per_step(steps: StepAxis) -> Measurement:
-    """Median number of history rows per training step."""
+def rows_per_step(steps: StepAxis, trainer: Trainer = GENERIC) -> Measurement:
+    """Median number of history rows per training step. Raises NotApplicable for a trainer that logs several."""
     _require_rows(steps)
+    if trainer.several_rows:
+        raise NotApplicable(f"{trainer.name} logs a training step in several rows")
     rows = np.unique(steps.of_row, return_counts=True)[1]
     return Measurement(
         float(np.median(rows)),
@@ -205,9 +218,84 @@ def steps_backwards(steps: StepAxis, segments: Sequence[int]) -> Measurement:
     )
 
 
+def vanished(run: Run) -> Measurement:
+    """Number of metrics that were logged regularly, and no longer when the run ended.
+
+    A client before 0.28.1 leaves out a NaN of half precision, so a metric that diverges shows as one that stops.
+    """
+    _require_rows(run.steps)
+    series = [one for one in run.logged(*run.metrics) if one.name != STEP and len(one) >= REGULAR]
+    if not series:
+        raise Inconclusive(f"no metric is logged at {REGULAR} steps or more")
+    stopped = [(one, reason) for one in series if (reason := one.stopped())]
+    return Measurement(
+        float(len(stopped)),
+        unit="metrics",
+        points=len(series),
+        window="whole run",
+        keys=tuple(one.key for one, _ in stopped) or tuple(one.key for one in series),
+        detail="; ".join(reason for _, reason in stopped[:8]),
+    )
+
+
+def concurrent_sessions(record: RunRecord) -> Measurement:
+    """Number of sessions that began before an earlier one of the same run had ended: two writers share its id.
+
+    Raises:
+        NotApplicable: the history is of one session, or was put together by a server.
+        Inconclusive: the rows have no times.
+    """
+    starts = record.history.segments[1:]
+    if not starts:
+        raise NotApplicable("the history is of one session")
+    times = record.history.columns.get("_timestamp")
+    if times is None:
+        raise Inconclusive("the rows have no times (_timestamp)")
+    overlaps = [
+        start
+        for start in starts
+        if len(before := times.values[times.rows < start])
+        and len(after := times.values[times.rows >= start])
+        and float(after[0]) < float(np.max(before)) - CLOCKS
+    ]
+    return Measurement(
+        float(len(overlaps)),
+        unit="sessions",
+        points=len(starts) + 1,
+        window="whole run",
+        keys=("_timestamp",),
+        detail=f"from row {', '.join(map(str, overlaps[:8]))}" if overlaps else "",
+    )
+
+
+def heartbeat(run: Run, now: float) -> Measurement:
+    """Seconds from the run's last sign of life to `now`, beside its usual step time, or a minute where that is shorter.
+
+    Raises:
+        NotApplicable: the run has ended.
+        Inconclusive: it gave no sign of life.
+    """
+    record = run.record
+    if record.state != "running":
+        raise NotApplicable(f"the run has ended: {record.state}")
+    if record.heartbeat is None:
+        raise Inconclusive("the run gave no sign of life that can be dated")
+    times = step_times(run)
+    usual = float(np.median(times.finite)) if len(times.finite) else BEAT
+    return Measurement(
+        max(now - record.heartbeat, 0.0),
+        unit="s",
+        reference=max(usual, BEAT),
+        reference_name="its usual step time" if usual > BEAT else "a minute, longer than its usual step time",
+        points=len(times),
+        window="now",
+        keys=(times.key,),
+    )
+
+
 def uninstrumented(run: Run) -> Measurement:
     """Number of metrics that the run logs and that hold their logger's default at every point."""
-    definitions = run.thresholds.metrics
+    definitions = run.metrics
     instrumentable = [s for s in run.logged(*definitions) if definitions[s.name].default_value is not None]
     if not instrumentable:
         raise NotApplicable("the run logs no metric whose logger's default is known")
@@ -224,9 +312,7 @@ def uninstrumented(run: Run) -> Measurement:
 
 def non_finite(run: Run, *names: str) -> Measurement:
     """Number of NaN and infinite points of the metrics `names`, under any of their keys; names the first of each."""
-    metrics = run.thresholds.metrics
-    keys = [alias.key for name in names if name in metrics for alias in metrics[name].aliases]
-    logged = [key for key in keys if key in run.record.history.counts]
+    logged = run.keys_of(*names)
     if not logged:
         raise Inconclusive(f"the run logs none of {', '.join(names)}")
     history, of_row = run.record.history, run.steps.of_row

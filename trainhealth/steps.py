@@ -67,9 +67,18 @@ def step_axis(history: History, keys: Iterable[str]) -> StepAxis:
             continue
         if not np.isfinite(column.values).all() or (key != "_step" and not _rises(column, history.segments)):
             continue
-        return _axis(key, history, column.rows.astype(np.float64), column.values)
+        real = ~_stray_zeros(column.values)
+        return _axis(key, history, column.rows[real].astype(np.float64), column.values[real])
     rows = np.arange(history.length, dtype=np.float64)
     return _axis("row", history, rows, rows)
+
+
+def _stray_zeros(steps: Floats) -> npt.NDArray[np.bool_]:
+    """Zeros after a higher step that the run goes on from: a resumed Trainer of TRL logs its first row as step 0."""
+    jump = FEW_ROWS_A_STEP * float(np.median(np.abs(np.diff(steps)))) if len(steps) > 1 else 0.0
+    stray = np.zeros(len(steps), dtype=bool)
+    stray[1:-1] = (steps[1:-1] == 0) & (steps[:-2] > jump) & (steps[2:] > jump)
+    return stray
 
 
 def _rises(column: Column, segments: Sequence[int]) -> bool:

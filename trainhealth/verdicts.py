@@ -142,6 +142,8 @@ class RunSummary(BaseModel):
     """Unix seconds."""
     recognised: dict[str, str] = {}
     """Canonical metric -> key of the run."""
+    trainer: str = ""
+    """Name of the trainer's profile that the run was judged with; ``generic`` where none fits."""
     notes: tuple[str, ...] = ()
     """What a reader must know: live tail, several files, events not given."""
     learning_off: bool = False

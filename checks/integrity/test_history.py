@@ -29,7 +29,7 @@ def test_repeated_steps(run: Run, criterion: Judge) -> None:
 
 def test_rows_per_step(run: Run, criterion: Judge) -> None:
     """Median number of history rows per training step."""
-    criterion.judge(integrity.rows_per_step(run.steps))
+    criterion.judge(integrity.rows_per_step(run.steps, run.recognition.trainer))
 
 
 def test_steps_backwards(run: Run, criterion: Judge) -> None:
@@ -40,3 +40,13 @@ def test_steps_backwards(run: Run, criterion: Judge) -> None:
 def test_uninstrumented_metrics(run: Run, criterion: Judge) -> None:
     """Number of metrics that hold the logger's default throughout."""
     criterion.judge(integrity.uninstrumented(run))
+
+
+def test_vanished_metrics(run: Run, criterion: Judge) -> None:
+    """Number of metrics that were logged regularly, and no longer when the run ended."""
+    criterion.judge(integrity.vanished(run))
+
+
+def test_concurrent_sessions(run: Run, criterion: Judge) -> None:
+    """Number of sessions that began before an earlier one had ended."""
+    criterion.judge(integrity.concurrent_sessions(run.record))

@@ -34,7 +34,7 @@ def judgements(run: Run, *ids: str) -> Iterator[Judgement]:
     for id_, check in checks().items():
         if ids and id_ not in ids:
             continue
-        judge = Judge(run.thresholds.criteria[id_], run.label)
+        judge = Judge(run.criterion(run.thresholds.criteria[id_]), run.label)
         try:
             check(run, judge)
         except (Inconclusive, NotApplicable, TrainhealthError) as error:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 from synthetic import column, run
 
+from trainhealth import integrity
 from trainhealth.history import History
 from trainhealth.steps import step_axis
 
@@ -59,3 +60,21 @@ def test_an_axis_with_nan_is_not_trusted() -> None:
 def test_an_empty_run_has_an_axis() -> None:
     axis = step_axis(history(), ["global_step"])
     assert (axis.first, axis.last, len(axis.of_row)) == (0.0, 0.0, 0)
+
+
+def test_a_resumed_trainer_that_logs_step_0_first_goes_on() -> None:
+    """TRL's first row after a resume holds step 0; the ones after it go on from the checkpoint."""
+    steps = [*range(1, 101), 0, *range(81, 181)]
+    one = run({"_step": column(range(201)), "step": column(steps), "x": column(np.arange(201.0))}, segments=(0, 100))
+    axis = one.steps
+    assert axis.distinct.tolist() == list(range(1, 181))
+    assert axis.last == 180
+    assert int(axis.current.sum()) == 181  # 80 rows before the checkpoint, the stray one, 100 after
+    assert integrity.steps_backwards(axis, (0, 100)).value == 0
+    assert len(np.unique(one.metric("x").steps)) == 180
+
+
+def test_a_counter_that_starts_at_0_keeps_it() -> None:
+    assert step_axis(history(_step=column(range(50))), []).first == 0
+    again = step_axis(history(_step=column(range(20)), step=column([*range(10), *range(10)])), ["step"])
+    assert again.distinct.tolist() == list(range(10))
