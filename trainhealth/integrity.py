@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from trainhealth.history import COVERAGES, Floats, RunRecord
+from trainhealth.history import COVERAGES, Floats, Rows, RunRecord
 from trainhealth.measurement import Measurement, Trace
 from trainhealth.pace import step_times
 from trainhealth.run import STEP, Run
 from trainhealth.series import Series
 from trainhealth.steps import StepAxis
-from trainhealth.thresholds import GENERIC, Trainer
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
-STATES = ("finished", "running", "pending", "preempting", "preempted", "crashed", "failed", "killed")
-"""States of a run, as W&B spells them."""
+STATES = ("finished", "running", "pending", "preempting", "preempted", "crashed", "failed", "killed", "unknown")
+"""States of a run, as W&B spells them; and that of a log which records no end."""
 
 MULTIPLE = 0.95
 """Share of distances between steps that must be whole multiples of the smallest usual one to tell a missing step."""
@@ -77,6 +76,10 @@ def completion(steps: StepAxis, configured: Mapping[str, Any], run_state: str) -
         )
     if done < 0.95 and steps.key in ("_step", "row") and run_state == "finished":
         raise Inconclusive(f"the run logs no training step to hold against {key} = {total:.15g} in its config")
+    if done < 0.95 and run_state == "unknown":
+        raise Inconclusive(
+            f"the log ends at step {steps.last:.15g} of {total:.15g} ({key}), and does not say whether the run has"
+        )
     return Measurement(
         done,
         unit="fraction",
@@ -185,19 +188,17 @@ def repeated_steps(steps: StepAxis, series: Sequence[Series]) -> Measurement:
     )
 
 
-def rows_per_step(steps: StepAxis, trainer: Trainer = GENERIC) -> Measurement:
-    """Median number of history rows per training step. Raises NotApplicable for a trainer that logs several."""
+def rows_per_step(steps: StepAxis, rows: Rows) -> Measurement:
+    """Median number of `rows`, those that hold a metric, per training step."""
     _require_rows(steps)
-    if trainer.several_rows:
-        raise NotApplicable(f"{trainer.name} logs a training step in several rows")
-    rows = np.unique(steps.of_row, return_counts=True)[1]
+    counts = np.unique(steps.of_row[rows], return_counts=True)[1]
     return Measurement(
-        float(np.median(rows)),
+        float(np.median(counts)),
         unit="rows",
-        points=len(rows),
+        points=len(counts),
         window="whole run",
         keys=(steps.key,),
-        detail=f"{len(steps.of_row)} rows for {len(rows)} steps",
+        detail=f"{len(rows)} rows for {len(counts)} steps",
     )
 
 
@@ -272,12 +273,12 @@ def heartbeat(run: Run, now: float) -> Measurement:
     """Seconds from the run's last sign of life to `now`, beside its usual step time, or a minute where that is shorter.
 
     Raises:
-        NotApplicable: the run has ended.
+        NotApplicable: the run is not going on.
         Inconclusive: it gave no sign of life.
     """
     record = run.record
     if record.state != "running":
-        raise NotApplicable(f"the run has ended: {record.state}")
+        raise NotApplicable(f"the run is not known to be going on: it is {record.state}")
     if record.heartbeat is None:
         raise Inconclusive("the run gave no sign of life that can be dated")
     times = step_times(run)

@@ -63,7 +63,8 @@ class Run:
         """The training-step axis."""
         metric = self.thresholds.metrics.get(STEP)
         known = [alias.key for alias in metric.aliases] if metric else []
-        return step_axis(self.record.history, [*known, *self.record.step_metrics.values()])
+        own = [alias.key for alias in self.recognition.trainer.aliases.get(STEP, ())]
+        return step_axis(self.record.history, [*known, *self.record.step_metrics.values()], own)
 
     @cached_property
     def recognition(self) -> Recognition:
@@ -86,7 +87,7 @@ class Run:
     def criterion(self, criterion: Criterion) -> Criterion:
         """`criterion` as the run's trainer has it: what a trainer's profile requires is required."""
         required = self.recognition.trainer.requires_criterion(criterion.id)
-        return replace(criterion, required=True) if required else criterion
+        return replace(criterion, required=True, missing="inconclusive") if required else criterion
 
     def metric(self, name: str) -> Series:
         """The metric with canonical `name`, or with that key in the run, without steps that a resume went back before.
@@ -125,8 +126,21 @@ class Run:
 
     def every_point(self) -> list[Series]:
         """All canonical metrics that the run logs, with the points that a resume went back before."""
+        return [self._series(name, alias, abandoned=True) for name, alias in self._logged.items()]
+
+    @cached_property
+    def metric_rows(self) -> Rows:
+        """Rows that hold a metric of thresholds.yaml or a rating, ascending; not those of timers and tables alone."""
+        columns = self.record.history.columns
+        found = {key for name, alias in self._logged.items() if name != STEP for key in alias.keys} | self._rating_keys
+        rows = [columns[key].rows for key in found]
+        return np.unique(np.concatenate(rows)) if rows else np.arange(self.record.history.length, dtype=np.uint32)
+
+    @cached_property
+    def _logged(self) -> Mapping[str, Alias]:
+        """Canonical metrics that the run logs, and the alias of each that is taken."""
         found = {name: self._alias(definition) for name, definition in self.metrics.items()}
-        return [self._series(name, alias, abandoned=True) for name, alias in found.items() if alias is not None]
+        return {name: alias for name, alias in found.items() if alias is not None}
 
     def keys_of(self, *names: str) -> list[str]:
         """All keys of the run that any trainer would log one of the canonical metrics `names` as."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainhealth import integrity
 from trainhealth.judge import Judge
 from trainhealth.run import Run
+from trainhealth.verdicts import NotApplicable
 
 
 def test_history_complete(run: Run, criterion: Judge) -> None:
@@ -28,8 +29,11 @@ def test_repeated_steps(run: Run, criterion: Judge) -> None:
 
 
 def test_rows_per_step(run: Run, criterion: Judge) -> None:
-    """Median number of history rows per training step."""
-    criterion.judge(integrity.rows_per_step(run.steps, run.recognition.trainer))
+    """Median number of history rows that hold a metric, per training step."""
+    trainer = run.recognition.trainer
+    if trainer.several_rows:
+        raise NotApplicable(f"{trainer.name} logs a training step in several rows")
+    criterion.judge(integrity.rows_per_step(run.steps, run.metric_rows))
 
 
 def test_steps_backwards(run: Run, criterion: Judge) -> None:

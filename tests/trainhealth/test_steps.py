@@ -63,7 +63,7 @@ def test_an_empty_run_has_an_axis() -> None:
 
 
 def test_a_resumed_trainer_that_logs_step_0_first_goes_on() -> None:
-    """TRL's first row after a resume holds step 0; the ones after it go on from the checkpoint."""
+    """The first row after a resume may hold step 0; the ones after it go on from the checkpoint."""
     steps = [*range(1, 101), 0, *range(81, 181)]
     one = run({"_step": column(range(201)), "step": column(steps), "x": column(np.arange(201.0))}, segments=(0, 100))
     axis = one.steps
@@ -72,6 +72,36 @@ def test_a_resumed_trainer_that_logs_step_0_first_goes_on() -> None:
     assert int(axis.current.sum()) == 181  # 80 rows before the checkpoint, the stray one, 100 after
     assert integrity.steps_backwards(axis, (0, 100)).value == 0
     assert len(np.unique(one.metric("x").steps)) == 180
+
+
+def test_a_log_that_begins_with_a_resume_has_no_gap() -> None:
+    axis = step_axis(history(_step=column(range(50)), step=column([0, *range(151, 200)])), ["step"])
+    assert (axis.first, axis.last) == (151, 199)
+    assert integrity.missing_steps(axis).value == 0
+
+
+def test_updates_inside_a_rollout_share_its_step() -> None:
+    """slime logs a rollout in three rows, and each of its updates in one more."""
+    rows, updates = 11, 8
+    rollouts = np.arange(40)
+    one = run(
+        {
+            "_step": column(np.arange(40 * rows)),
+            "rollout/step": column(
+                np.repeat(rollouts, 3), np.concatenate([at * rows + np.arange(3) for at in rollouts])
+            ),
+            "rollout/raw_reward": column(rollouts / 40, rollouts * rows),
+            "train/pg_loss": column(
+                np.ones(40 * updates), [at * rows + 3 + u for at in rollouts for u in range(updates)]
+            ),
+        }
+    )
+    assert one.recognition.trainer.name == "slime"
+    assert one.steps.key == "rollout/step"
+    assert len(one.metric("loss")) == 40 * updates
+    assert len(np.unique(one.metric("loss").steps)) == 40
+    assert integrity.missing_steps(one.steps).value == 0
+    assert integrity.repeated_steps(one.steps, one.every_point()).value == 0
 
 
 def test_a_counter_that_starts_at_0_keeps_it() -> None:
