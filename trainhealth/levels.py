@@ -49,7 +49,12 @@ def in_use(series: Series, idle: float, meaning: str) -> Series:
 
 
 def growth(series: Series, window: Window) -> Measurement:
-    """Median over `window`, beside the median of the run's first points."""
+    """Median over `window`, beside the median of the run's first points.
+
+    Raises Inconclusive for a metric that is 0 throughout.
+    """
+    if len(series.finite) and not series.finite.any():
+        raise Inconclusive(f"{series.key} is 0 at all {len(series)} points: there is nothing to compare with")
     return level(series.window(window), since=series)
 
 
@@ -100,6 +105,23 @@ def alive(parts: list[Series], window: Window) -> Measurement:
     shares = [float(np.mean(np.abs(one.values) > ZERO)) for one in found]
     best = found[int(np.argmax(shares))]
     return replace(best.measurement(max(shares), unit="fraction"), keys=tuple(one.key for one in found))
+
+
+def best_change(parts: list[Series], window: Window) -> Measurement:
+    """The change (`trends.change`) of the one of `parts` that most surely rises.
+
+    Raises Inconclusive where none of them moves, or has points enough.
+    """
+    found = []
+    reasons = []
+    for one in parts:
+        try:
+            found.append(change(one.window(window)))
+        except Inconclusive as reason:
+            reasons.append(str(reason))
+    if not found:
+        raise Inconclusive("; ".join(reasons))
+    return max(found, key=lambda one: one.interval[0] if one.interval else -np.inf)
 
 
 def dominance(parts: list[Series], window: Window) -> Measurement:

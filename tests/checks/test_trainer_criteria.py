@@ -164,6 +164,15 @@ def test_growing_answers_that_pay_are_no_fault() -> None:
     assert found(grpo_run("verl", {"reward": FLAT, **grown}), "stability.length_growth").verdict == "FAIL"
 
 
+def test_a_reward_that_rises_by_its_format_alone_is_not_learning() -> None:
+    gamed = grpo_run("trl", {"format_reward": ramp(0.3, 0.9), "task_reward": FLAT, "reward": ramp(0.5, 0.9)})
+    assert found(gamed, "learning.reward_gain").verdict == "PASS"
+    assert found(gamed, "learning.task_gain").verdict == "INCONCLUSIVE"
+    assert verdict(gamed).verdict == "INCONCLUSIVE"
+    unpaid = grpo_run("trl", {"format_reward": None})
+    assert found(unpaid, "learning.task_gain").verdict == "NOT_APPLICABLE"
+
+
 def test_the_entropy_of_a_continuous_policy_has_no_multiples() -> None:
     assert found(grpo_run("verl", {"entropy": ramp(2, 1) - 1.5}), "stability.entropy_drop").verdict == "NOT_APPLICABLE"
 

@@ -226,6 +226,7 @@ class Pathology:
 
 
 PATHOLOGIES: dict[str, Pathology] = {
+    "learning.task_gain": Pathology("trl", {"format_reward": ramp(0.3, 0.9), "task_reward": FALLING}),
     "stability.entropy_collapse": Pathology("verl", {"entropy": ramp(0.4, 0.01), "reward": FLAT}),
     "stability.entropy_explosion": Pathology("slime", {"entropy": ramp(0.3, 2.5), "reward": FALLING}),
     "stability.zero_variance_groups": Pathology(
