@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from trainhealth.errors import ThresholdsError
 from trainhealth.run import wanted_keys
 from trainhealth.thresholds import Trainer, load
 from trainhealth.trainers import recognise
+from trainhealth.verdicts import Inconclusive, NotApplicable
 
 
 @pytest.mark.parametrize("trainer", NAMES)
@@ -118,7 +122,7 @@ def test_a_sum_takes_the_rows_that_hold_all_of_it() -> None:
 def test_zero_is_a_measurement_where_the_profile_says_so() -> None:
     dead = np.zeros(STEPS)
     assert len(grpo_run("verl", {"grad_norm": dead}).metric("grad_norm")) == STEPS
-    with pytest.raises(Exception, match="never measured"):
+    with pytest.raises(Inconclusive, match="never measured"):
         grpo_run("openrlhf", {"grad_norm": dead}).metric("grad_norm")
 
 
@@ -128,3 +132,59 @@ def test_a_name_in_a_users_file_comes_before_the_trainers(tmp_path_factory: pyte
     thresholds = load(file, default=ROOT / "thresholds.yaml")
     columns = {**grpo_run("trl").record.history.columns, "my/clip": column(np.full(STEPS, 0.1))}
     assert run(columns, thresholds).metric("clip_fraction").key == "my/clip"
+
+
+def test_the_profile_of_the_documentation_can_be_used(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "trainers.md").read_text(encoding="utf-8")
+    file = tmp_path / "own.yaml"
+    file.write_text(textwrap.dedent(page[page.index("    schema: 1") :]), encoding="utf-8")
+    thresholds = load(file, default=ROOT / "thresholds.yaml")
+    steps = np.arange(100)
+    values = {
+        "_step": steps, "ours/policy_loss": 0 * steps, "ours/groups/solved": steps / 100, "ours/return": steps,
+        "ours/groups/mixed": 0.75 + 0 * steps, "ours/cut_percent": 20 + 0 * steps,
+        "ours/time/rollout": 10 + 0 * steps, "ours/time/update": 5 + 0 * steps,
+    }  # fmt: skip
+    one = run({key: column(found) for key, found in values.items()}, thresholds)
+    assert one.recognition.evidence == ("ours/policy_loss", "ours/groups/solved")
+    assert one.metric("zero_variance_groups").values[0] == 0.25
+    assert one.metric("truncation").values[0] == 0.2
+    assert one.metric("step_time").values[0] == 15
+    assert one.criterion(thresholds.criteria["stability.entropy_drop"]).required
+    with pytest.raises(NotApplicable, match="kl is not logged: we train without a reference"):
+        one.metric("kl")
+
+
+def test_the_page_of_failure_signatures_names_every_criterion() -> None:
+    page = (ROOT / "docs" / "failures.md").read_text(encoding="utf-8")
+    rated = ("elo", "baseline", "checkpoint", "reward_trend")  # about ratings, or the milder twin of a named one
+    for id_ in THRESHOLDS.criteria:
+        area, _, name = id_.partition(".")
+        if area in ("learning", "stability", "integrity") and not any(word in name for word in rated):
+            assert name in page or f"_{name.rpartition('_')[2]}" in page, id_
+    for id_ in re.findall(r"(?:learning|stability|integrity)\.\w+", page):
+        assert id_ in THRESHOLDS.criteria
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{a: {metrics: {klm: [x]}}}", "there is no metric 'klm'; did you mean 'kl'"),
+        ("{a: {absent: {klm: never}}}", "there is no metric 'klm'"),
+        ("{a: {measured: [klm]}}", "there is no metric 'klm'"),
+        ("{a: {requires: [stability.kl_levle]}}", "there is no criterion 'stability.kl_levle'; did you mean"),
+        ("{a: {requires: ['stabilty.*']}}", "there is no criterion"),
+        ("{a: {metrics: {kl: [{key: a, one_minus: b}]}}}", "must have one of 'key', 'sum_of' and 'one_minus'"),
+        ("{a: {metrics: {kl: [{scale: 2}]}}}", "must have one of 'key', 'sum_of' and 'one_minus'"),
+        ("{a: {metrics: {kl: [{sum_of: [a]}]}}}", "sum_of"),
+        ("{a: {metrics: {kl: [{sum_of: [a, 'b/*']}]}}}", "must name the keys of 'sum_of' in full"),
+        ("{a: {metrics: {kl: ['2 * a', {expression: a + b}]}}}", "unknown key 'expression'"),
+    ],
+)
+def test_a_mistake_in_a_profile_is_named(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(f"schema: 1\nextends: default\ntrainers: {text}\n", encoding="utf-8")
+    with pytest.raises(ThresholdsError) as error:
+        load(file, default=ROOT / "thresholds.yaml")
+    assert message in str(error.value)
+    assert "own.yaml:3: " in str(error.value)

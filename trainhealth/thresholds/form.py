@@ -167,6 +167,8 @@ class AliasForm(_Form):
     def _one_of_three(self) -> AliasForm:
         if sum(given is not None for given in (self.key, self.sum_of, self.one_minus)) != 1:
             raise ValueError("must have one of 'key', 'sum_of' and 'one_minus'")
+        if any("*" in key for key in self.sum_of or ()):
+            raise ValueError("must name the keys of 'sum_of' in full, without '*'")
         return self
 
 
