@@ -166,3 +166,49 @@ def test_only_a_form_that_records_the_end_passes(documents: Mapping[str, Any]) -
         return
     assert found.pop("same") == found.pop("hf-output") == "PASS"
     assert not {"PASS", "FAIL"} & set(found.values())
+
+
+def test_what_is_damaged_is_an_error_and_never_a_pass(tmp_path: Path) -> None:
+    rows = healthy()
+    event_file = next(tensorboard(tmp_path, rows).iterdir())
+    flipped = bytearray(event_file.read_bytes())
+    flipped[len(flipped) // 2] ^= 1
+    event_file.write_bytes(bytes(flipped))
+    state = trainer_state(tmp_path, rows) / f"checkpoint-{STEPS}" / "trainer_state.json"
+    state.write_bytes(state.read_bytes()[:-100])
+    log = json_lines(tmp_path, rows)
+    log.write_bytes(log.read_bytes() + b"broken\n" * 9)
+    table = comma_separated(tmp_path, rows)
+    table.write_bytes(bytes(range(256)) * 40)
+    empty = tmp_path / "empty, really.csv"
+    empty.write_text("")
+    paths = [event_file.parent, state.parent, log, table, empty]
+    runs = [argument for path in paths for argument in ("--run-id", str(path))]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *runs, "--report-dir", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode == 11
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "INTERNALERROR" not in done.stdout + done.stderr
+    found = {
+        path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.glob("out/*/verdict.json")
+    }
+    assert len(found) == len(paths)
+    for document in found.values():
+        assert document["verdict"] == "ERROR"
+        assert {one["verdict"] for one in document["judgements"]} <= {"ERROR", "NOT_APPLICABLE"}
+
+
+@pytest.mark.parametrize("write", [json_lines, comma_separated, tensorboard])
+def test_half_a_log_does_not_pass(tmp_path: Path, write: Any) -> None:
+    """As a crash leaves it: cut within a row."""
+    path = write(tmp_path, healthy())
+    file = next(path.iterdir()) if path.is_dir() else path
+    file.write_bytes(file.read_bytes()[: file.stat().st_size * 3 // 5 + 7])
+    reports = ["--report-dir", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--run-id", str(path), *reports]
+    environment = {**os.environ, "COLUMNS": "500"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, env=environment)
+    (verdict,) = tmp_path.glob("out/*/verdict.json")
+    document = json.loads(verdict.read_text(encoding="utf-8"))
+    assert document["verdict"] in ("WARN", "INCONCLUSIVE"), done.stdout
+    assert "unfinished record" in done.stdout or "ends without a line break" in done.stdout
