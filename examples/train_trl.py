@@ -1,6 +1,6 @@
 """Real training, small enough for one core: TRL's GRPOTrainer on a random model of 40,000 weights, wandb offline.
 
-    pip install -e '.[train]'                               # not part of the suite's install; a torch for the CPU will do
+    pip install -e '.[train]'                               # not part of the suite's install; torch for the CPU will do
     python examples/train_trl.py healthy --out runs
     pytest --run-id trl-healthy --wandb-dir runs            # the run as wandb logged it
     pytest --run-id runs/healthy                            # or the newest trainer_state.json
