@@ -59,6 +59,8 @@ class Judgement(BaseModel):
     required: bool = True
     value: float | str | None = None
     value_text: str = ""
+    times_reference: float | None = None
+    """The value as a multiple of what it is compared with, where there is such a thing."""
     limit: str | None = None
     """The limit that decided, or the strictest one that was kept."""
     limit_origin: str | None = None
