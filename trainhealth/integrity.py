@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trainhealth.history import COVERAGES, Floats, Rows, RunRecord
 from trainhealth.measurement import Measurement, Trace
@@ -202,21 +203,35 @@ def rows_per_step(steps: StepAxis, rows: Rows) -> Measurement:
     )
 
 
-def steps_backwards(steps: StepAxis, segments: Sequence[int]) -> Measurement:
-    """Share of rows whose step is lower than in the row before, where no new process began in between."""
+def steps_backwards(steps: StepAxis, segments: Sequence[int], rows_of: Sequence[Rows] = ()) -> Measurement:
+    """Share of rows whose step is lower than in the row before, where no new process began in between.
+
+    Where several processes log by turns, `rows_of` are the rows of each metric: each has its own order of steps, and
+    the one that goes back most is measured.
+    """
     _require_rows(steps)
-    falls = np.flatnonzero(np.diff(steps.logged) < 0) + 1
-    starts = np.searchsorted(steps.logged_rows, np.asarray(segments))
-    falls = falls[~np.isin(falls, starts)]
+    worst = max(
+        (_falls(steps, rows, segments) for rows in rows_of or (steps.logged_rows.astype(np.uint32),)),
+        key=lambda found: len(found[0]) / max(found[1], 1),
+    )
+    falls, points = worst
     return Measurement(
-        len(falls) / len(steps.logged),
+        len(falls) / max(points, 1),
         unit="fraction",
-        points=len(steps.logged),
+        points=points,
         window="whole run",
         keys=(steps.key,),
-        trace=Trace(steps.logged[falls - 1], np.diff(steps.logged)[falls - 1] * -1, steps.key),
+        trace=Trace(steps.of_row[falls[:, 0]], steps.of_row[falls[:, 0]] - steps.of_row[falls[:, 1]], steps.key),
         detail=f"{len(falls)} times" if len(falls) else "",
     )
+
+
+def _falls(steps: StepAxis, rows: Rows, segments: Sequence[int]) -> tuple[npt.NDArray[np.intp], int]:
+    """(pairs of neighbours among `rows`, of one session, where the step falls, shape (falls, 2); number of rows)."""
+    pairs = np.column_stack([rows[:-1], rows[1:]]).astype(np.intp)
+    session = np.searchsorted(np.asarray(segments), pairs, side="right")
+    falls = (steps.of_row[pairs[:, 1]] < steps.of_row[pairs[:, 0]]) & (session[:, 0] == session[:, 1])
+    return pairs[falls], len(rows)
 
 
 def vanished(run: Run) -> Measurement:

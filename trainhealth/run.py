@@ -136,6 +136,11 @@ class Run:
         rows = [columns[key].rows for key in found]
         return np.unique(np.concatenate(rows)) if rows else np.arange(self.record.history.length, dtype=np.uint32)
 
+    @property
+    def rows_of_metrics(self) -> list[Rows]:
+        """The rows of each canonical metric that the run logs, but for the step."""
+        return [self._points(alias)[0] for name, alias in self._logged.items() if name != STEP]
+
     @cached_property
     def _logged(self) -> Mapping[str, Alias]:
         """Canonical metrics that the run logs, and the alias of each that is taken."""

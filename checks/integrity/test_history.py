@@ -19,8 +19,8 @@ def test_missing_steps(run: Run, criterion: Judge) -> None:
 
 
 def test_metric_coverage(run: Run, criterion: Judge) -> None:
-    """The lowest share of due steps that have a value, of reward, KL, gradient norm and loss."""
-    criterion.judge(integrity.coverage(run.steps, run.logged("reward", "kl", "grad_norm", "loss")))
+    """The lowest share of due steps that have a value, of reward, KL, gradient norm, loss, entropy."""
+    criterion.judge(integrity.coverage(run.steps, run.logged("reward", "kl", "grad_norm", "loss", "entropy")))
 
 
 def test_repeated_steps(run: Run, criterion: Judge) -> None:
@@ -37,8 +37,9 @@ def test_rows_per_step(run: Run, criterion: Judge) -> None:
 
 
 def test_steps_backwards(run: Run, criterion: Judge) -> None:
-    """Share of rows at which the training step goes backwards within one process."""
-    criterion.judge(integrity.steps_backwards(run.steps, run.record.history.segments))
+    """Share of rows at which the training step goes backwards within one session; by metric where several log."""
+    rows_of = run.rows_of_metrics if run.recognition.trainer.several_rows else ()
+    criterion.judge(integrity.steps_backwards(run.steps, run.record.history.segments, rows_of))
 
 
 def test_uninstrumented_metrics(run: Run, criterion: Judge) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from synthetic import column, run
 
 from trainhealth import integrity
@@ -102,6 +103,27 @@ def test_updates_inside_a_rollout_share_its_step() -> None:
     assert len(np.unique(one.metric("loss").steps)) == 40
     assert integrity.missing_steps(one.steps).value == 0
     assert integrity.repeated_steps(one.steps, one.every_point()).value == 0
+
+
+def test_a_trainer_and_its_sampler_log_by_turns() -> None:
+    """prime-rl's orchestrator is some steps ahead of its trainer, and logs in rows between the trainer's."""
+    trained = np.arange(60)
+    one = run(
+        {
+            "_step": column(range(120)),
+            "step": column(np.column_stack([trained + 2, trained]).ravel()),
+            "off_policy/max": column(np.ones(60), range(0, 120, 2)),
+            "is_masked/mean": column(np.ones(60), range(1, 120, 2)),
+        }
+    )
+    assert one.recognition.trainer.name == "prime-rl"
+    assert one.steps.key == "step"
+    assert integrity.steps_backwards(one.steps, (0,)).value == 0.5  # row by row
+    assert integrity.steps_backwards(one.steps, (0,), one.rows_of_metrics).value == 0  # by each metric's own steps
+    twice = [*range(30), *range(20, 50)]  # two writers of one metric
+    both = run({"_step": column(range(60)), "step": column(twice), "off_policy/max": column(np.ones(60)),
+                "is_masked/mean": column(np.ones(60))})  # fmt: skip
+    assert integrity.steps_backwards(both.steps, (0,), both.rows_of_metrics).value == pytest.approx(1 / 60)
 
 
 def test_a_counter_that_starts_at_0_keeps_it() -> None:
