@@ -145,9 +145,11 @@ def verdicts(document: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("form", [form for form in FORMS if form != "same"])
-def test_every_form_gives_the_same_verdicts(documents: Mapping[str, Any], form: str) -> None:
-    assert verdicts(documents[form]) == verdicts(documents["same"])
+def test_every_form_gives_the_same_verdicts(documents: Mapping[str, Any]) -> None:
+    expected = verdicts(documents["same"])
+    assert len(expected) > 40
+    for form in FORMS:
+        assert verdicts(documents[form]) == expected, form
 
 
 def test_values_are_the_same(documents: Mapping[str, Any]) -> None:
