@@ -148,6 +148,7 @@ def test_no_run_says_how_to_give_one(judge: Judge) -> None:
         (["--run-id", "/etc"], "/etc"),
         (["--run-id", ""], "--run-id is empty"),
         (["--run-id", "demo-healthy", "--profile", "smok"], "smoke"),
+        (["--run-id", "demo-healthy", "--trainer", "verk"], "did you mean 'verl'"),
         (["--run-id", "demo-healthy", "--events", "no/such.ndjson"], "no/such.ndjson"),
         (["--run-id", "demo-healthy", "--thresholds", "none.yaml"], "none.yaml"),
         (["--run-id", "demo-healthy", "--set", "stability.kl_levl.fail=> 1"], "stability.kl_level"),

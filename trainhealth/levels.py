@@ -48,6 +48,11 @@ def in_use(series: Series, idle: float, meaning: str) -> Series:
     return series
 
 
+def asynchronous(run: Run) -> bool:
+    """Whether the run says that some of its training data was made by an older policy."""
+    return any(bool(np.any(one.values > 0)) for one in run.logged("staleness", "stale_samples"))
+
+
 def growth(series: Series, window: Window) -> Measurement:
     """Median over `window`, beside the median of the run's first points.
 

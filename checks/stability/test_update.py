@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainhealth.judge import Judge
-from trainhealth.levels import in_use, mean_of, off_ratio
+from trainhealth.levels import asynchronous, in_use, mean_of, off_ratio
 from trainhealth.run import Run
+from trainhealth.verdicts import NotApplicable
 
 ONE_UPDATE = "one update for each batch, or never measured"
 SAME_ENGINE = "one engine samples and trains, or never measured"
@@ -30,12 +31,24 @@ def test_importance_ratio(run: Run, criterion: Judge) -> None:
 
 def test_inference_mismatch(run: Run, criterion: Judge) -> None:
     """Median KL between the policy that samples and the one that is trained, as two engines compute them."""
+    if asynchronous(run):
+        raise NotApplicable("training is asynchronous: stability.async_mismatch has its limits")
+    series = in_use(run.metric("inference_kl"), 0.0, SAME_ENGINE)
+    criterion.judge(series.window(criterion.window).magnitude().median())
+
+
+def test_async_mismatch(run: Run, criterion: Judge) -> None:
+    """The same where the policy is ahead of the one that samples, so that the two do differ."""
+    if not asynchronous(run):
+        raise NotApplicable("training is not known to be asynchronous: stability.inference_mismatch has its limits")
     series = in_use(run.metric("inference_kl"), 0.0, SAME_ENGINE)
     criterion.judge(series.window(criterion.window).magnitude().median())
 
 
 def test_inference_logprob_gap(run: Run, criterion: Judge) -> None:
     """Median of the mean distance between the log-probabilities of the engine that samples and the one that trains."""
+    if asynchronous(run):
+        raise NotApplicable("training is asynchronous: what samples and what trains are different policies")
     series = in_use(run.metric("logprob_gap"), 0.0, SAME_ENGINE)
     criterion.judge(series.window(criterion.window).magnitude().median())
 

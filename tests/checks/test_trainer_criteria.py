@@ -80,6 +80,7 @@ CONCEPTS = {
     "stability.clip_fraction": "clip_fraction",
     "stability.importance_ratio": "importance_ratio",
     "stability.inference_mismatch": "inference_kl",
+    "stability.async_mismatch": "inference_kl",
     "stability.inference_logprob_gap": "logprob_gap",
     "stability.staleness": "staleness",
     "stability.truncation": "truncation",
@@ -145,7 +146,8 @@ def test_kl_that_the_config_turns_on_must_be_logged() -> None:
         ("verl", "stability.policy_kl", "policy_kl", 0.0, "one update for each batch"),
         ("diplomacy-v2", "stability.importance_ratio", "importance_ratio", 1.0, "one update for each batch"),
         ("prime-rl", "stability.staleness", "staleness", 0.0, "synchronous"),
-        ("prime-rl", "stability.inference_mismatch", "inference_kl", 0.0, "one engine"),
+        ("nemo-rl", "stability.inference_mismatch", "inference_kl", 0.0, "one engine"),
+        ("prime-rl", "stability.async_mismatch", "inference_kl", 0.0, "one engine"),
         ("trl", "stability.inference_logprob_gap", "logprob_gap", 0.0, "one engine"),
     ],
 )
@@ -171,6 +173,15 @@ def test_a_reward_that_rises_by_its_format_alone_is_not_learning() -> None:
     assert verdict(gamed).verdict == "INCONCLUSIVE"
     unpaid = grpo_run("trl", {"format_reward": None})
     assert found(unpaid, "learning.task_gain").verdict == "NOT_APPLICABLE"
+
+
+def test_asynchronous_training_has_limits_of_its_own() -> None:
+    drift = {"inference_kl": ramp(0.001, 0.015)}
+    behind, together = grpo_run("prime-rl", drift), grpo_run("prime-rl", {**drift, "staleness": np.zeros(STEPS)})
+    assert found(behind, "stability.inference_mismatch").verdict == "NOT_APPLICABLE"
+    assert found(behind, "stability.async_mismatch").verdict == "PASS"
+    assert found(together, "stability.inference_mismatch").verdict == "FAIL"
+    assert found(together, "stability.async_mismatch").verdict == "NOT_APPLICABLE"
 
 
 def test_the_entropy_of_a_continuous_policy_has_no_multiples() -> None:

@@ -246,7 +246,10 @@ PATHOLOGIES: dict[str, Pathology] = {
         "diplomacy-v2", {"importance_ratio": ramp(1, 0.4)}, {"importance_ratio": ramp(1, 1.5)}
     ),
     "stability.inference_mismatch": Pathology(
-        "prime-rl", {"inference_kl": ramp(1e-4, 0.03)}, {"inference_kl": ramp(1e-4, 3e-3)}
+        "nemo-rl", {"inference_kl": ramp(1e-4, 0.03)}, {"inference_kl": ramp(1e-4, 3e-3)}
+    ),
+    "stability.async_mismatch": Pathology(
+        "prime-rl", {"inference_kl": ramp(0.001, 0.4)}, {"inference_kl": ramp(0.001, 0.05)}
     ),
     "stability.inference_logprob_gap": Pathology(
         "trl", {"logprob_gap": ramp(0.01, 0.3)}, {"logprob_gap": ramp(0.01, 0.08)}
