@@ -86,8 +86,10 @@ class Run:
 
     def criterion(self, criterion: Criterion) -> Criterion:
         """`criterion` as the run's trainer has it: what a trainer's profile requires is required."""
-        required = self.recognition.trainer.requires_criterion(criterion.id)
-        return replace(criterion, required=True, missing="inconclusive") if required else criterion
+        if not self.recognition.trainer.requires_criterion(criterion.id):
+            return criterion
+        excused = criterion.missing == "not_applicable"
+        return replace(criterion, required=True, missing="inconclusive" if excused else criterion.missing)
 
     def metric(self, name: str) -> Series:
         """The metric with canonical `name`, or with that key in the run, without steps that a resume went back before.

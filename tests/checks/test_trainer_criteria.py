@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,6 +118,16 @@ def test_what_a_profile_requires_blocks_when_it_is_missing() -> None:
     assert optional.verdict == "NOT_APPLICABLE"
     assert not optional.blocks
     assert verdict(grpo_run("trl", {"truncation": None})).verdict == "PASS"
+
+
+def test_what_a_missing_metric_means_can_still_be_set() -> None:
+    criteria = THRESHOLDS.criteria
+    strict = replace(criteria["stability.truncation"], missing="fail")
+    one = replace(
+        grpo_run("verl", {"truncation": None}),
+        thresholds=replace(THRESHOLDS, criteria={**criteria, "stability.truncation": strict}),
+    )
+    assert found(one, "stability.truncation").verdict == "FAIL"
 
 
 def test_a_run_without_a_learning_criterion_never_passes() -> None:
