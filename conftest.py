@@ -14,4 +14,5 @@ pytest_plugins = [
     "reports.html",
     "reports.verdict_json",
     "reports.sweep_json",
+    "reports.suggest",
 ]

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from trainhealth.errors import DataError
 from trainhealth.measurement import Measurement
 from trainhealth.ratings import MIN_POINTS, SETTLED, Agent, Ratings, Role, Z
 from trainhealth.run import Run
@@ -545,13 +546,18 @@ def stability(sweep: Sweep) -> Measurement:
 
 
 def completeness(sweep: Sweep) -> Measurement:
-    """Share of the runs that could be read, did not break off, and came far enough to be compared."""
-    lost = dict.fromkeys(sweep.unread, "could not be read")
-    lost |= {
+    """Share of the runs that did not break off, and came far enough to be compared.
+
+    Raises:
+        DataError: a run could not be read; nobody knows how it ended.
+    """
+    if sweep.unread:
+        raise DataError(f"{len(sweep.unread)} of the runs could not be read: {few(list(sweep.unread))}")
+    lost = {
         sheet.run: f"{sheet.state} at {sheet.last_step:.15g}" for sheet in sweep.sheets if sheet.state in BROKEN_OFF
     }
     lost |= sweep.apart
-    total = len(sweep.sheets) + len(sweep.unread)
+    total = len(sweep.sheets)
     if not total:
         raise Inconclusive("no run of the sweep was read")
     return Measurement(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from bench import checks, judgements, verdict
+from grpo_runs import ODDITIES as MORE_ODDITIES
+from grpo_runs import PATHOLOGIES as MORE_PATHOLOGIES
 from synthetic import ar1, column, run
 
 from trainhealth.history import Column
@@ -83,6 +86,15 @@ def without_ratings(columns: Columns) -> Columns:
     return {key: value for key, value in columns.items() if not key.startswith("elo/")}
 
 
+def timed(seconds: float, restarted_at: int | None = None) -> Columns:
+    """The healthy run with a row every so many `seconds`; its second half begins again at the time of a step."""
+    times = seconds * np.arange(STEPS)
+    if restarted_at is not None:
+        times[STEPS // 2 :] -= times[STEPS // 2] - times[restarted_at]
+    return healthy(_timestamp=column(1.7e9 + times))
+
+
+STEPS_150 = np.arange(150, dtype=np.uint32)
 NOISE = 0.5 * ar1(STEPS, 0.5, 9)
 FALLING_EARLY = np.concatenate([np.linspace(14, 8, 8), np.full(STEPS - 8, 8.0)]) + 0.1 * NOISE
 
@@ -130,6 +142,12 @@ PATHOLOGIES: dict[str, Callable[[], str]] = {
     "integrity.completion": lambda: verdict_of(
         "integrity.completion", healthy(), state="crashed", config={"max_steps": 1000}
     ),
+    "integrity.heartbeat": lambda: verdict_of(
+        "integrity.heartbeat", timed(30), state="running", exit_code=None, heartbeat=time.time() - 700
+    ),
+    "integrity.concurrent_sessions": lambda: verdict_of(
+        "integrity.concurrent_sessions", timed(30, restarted_at=50), segments=(0, 100)
+    ),
     "integrity.missing_steps": lambda: verdict_of(
         "integrity.missing_steps", healthy(_step=column([*range(150), *range(200, 250)]))
     ),
@@ -141,7 +159,13 @@ PATHOLOGIES: dict[str, Callable[[], str]] = {
     ),
 }  # fmt: skip
 
+MORE = {*MORE_PATHOLOGIES, *MORE_ODDITIES}
+"""Cases of tests/checks/test_trainer_criteria.py."""
+
 WARN_ONLY: dict[str, Callable[[], str]] = {
+    "integrity.vanished_metrics": lambda: verdict_of(
+        "integrity.vanished_metrics", healthy(**{"kl/mean": Column(STEPS_150, healthy()["kl/mean"].values[:150])})
+    ),
     "stability.grad_norm_peak": lambda: verdict_of(
         "stability.grad_norm_peak", with_value("benchmark/grad_norm", 9, 422)
     ),
@@ -159,8 +183,9 @@ WARN_ONLY: dict[str, Callable[[], str]] = {
 
 
 def test_the_healthy_run_passes_every_criterion() -> None:
-    found = {one.criterion: str(one.verdict) for one in judgements(build(healthy()))}
-    assert found.pop("learning.reward_gain") == "NOT_APPLICABLE"
+    found = {one.criterion: str(one.verdict) for one in judgements(build(healthy())) if one.criterion not in MORE}
+    for id_ in ("learning.reward_gain", "integrity.heartbeat", "integrity.concurrent_sessions"):
+        assert found.pop(id_) == "NOT_APPLICABLE"
     assert set(found.values()) == {"PASS"}, found
     assert verdict(build(healthy())).verdict == "PASS"
 
@@ -175,7 +200,7 @@ def test_a_run_without_ratings_is_judged_by_its_reward() -> None:
 
 
 def test_every_criterion_of_a_run_has_its_pathology() -> None:
-    assert {*PATHOLOGIES, *WARN_ONLY, "integrity.history_complete"} == set(checks())
+    assert {*PATHOLOGIES, *WARN_ONLY, *MORE, "integrity.history_complete"} == set(checks())
 
 
 @pytest.mark.parametrize("id_", PATHOLOGIES)
@@ -259,6 +284,23 @@ def test_a_metric_that_stops_has_no_tail() -> None:
     cut = healthy()["kl/mean"]
     columns = healthy(**{"kl/mean": Column(cut.rows[:150], cut.values[:150])})
     assert verdict_of("stability.kl_level", columns) == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(
+    ("age", "step_time", "expected"),
+    [(100, 1, "PASS"), (200, 1, "WARN"), (700, 1, "FAIL"), (1000, 600, "PASS"), (2000, 600, "WARN"),
+     (6100, 600, "FAIL")],
+)  # fmt: skip
+def test_a_heartbeat_is_late_by_the_runs_own_pace(age: float, step_time: float, expected: str) -> None:
+    one = build(timed(step_time), state="running", exit_code=None, heartbeat=time.time() - age)
+    assert next(judgements(one, "integrity.heartbeat")).verdict == expected
+    ended = build(timed(step_time), heartbeat=time.time() - age)
+    assert next(judgements(ended, "integrity.heartbeat")).verdict == "NOT_APPLICABLE"
+
+
+def test_sessions_one_after_the_other_are_no_concurrency() -> None:
+    assert verdict_of("integrity.concurrent_sessions", timed(30), segments=(0, 100)) == "PASS"
+    assert verdict_of("integrity.concurrent_sessions", healthy(), segments=(0, 100)) == "INCONCLUSIVE"
 
 
 def test_a_lucky_last_step_does_not_rescue_a_collapsed_run() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import column, run
 
+from trainhealth.errors import DataError
 from trainhealth.history import Column
 from trainhealth.run import Run
 from trainhealth.sweeps import (
@@ -231,9 +233,9 @@ def test_runs_that_cannot_be_compared_are_set_apart() -> None:
     assert race is not None
     assert (race.winner, race.runner_up, race.runs) == ("a", "b", 2)
     assert [row.run for row in sweep.compare().rows] == ["a", "b", "early", "other"]
-    found = completeness(sweep)
-    assert found.value == pytest.approx(2 / 5)
-    assert "gone could not be read" in found.detail
+    assert completeness(replace(sweep, unread=())).value == pytest.approx(2 / 4)
+    with pytest.raises(DataError, match="1 of the runs could not be read: gone"):
+        completeness(sweep)
 
 
 def test_instability_after_the_step_of_the_comparison_counts() -> None:
