@@ -74,7 +74,8 @@ class Collector:
         self._summaries: dict[str, RunSummary] = {}
         self._judgements: dict[str, dict[tuple[str, str], Judgement]] = {}
         self._criteria: Sequence[str] = config.getoption("gate_criteria", None) or ()
-        self._baseline: str | None = config.getoption("baseline_label", None)
+        self.baseline: str | None = config.getoption("baseline_label", None)
+        """The run that the others are compared with; it has no say in the session's end."""
         self._sweep: str = config.getoption("sweep_name", None) or ""
         self._sweep_criteria: Sequence[str] = config.getoption("sweep_criteria", None) or ()
         self._comparison: Comparison | None = None
@@ -95,18 +96,23 @@ class Collector:
         )
 
     def verdicts(self) -> list[RunVerdict]:
+        """Of every run, worst first; the baseline of a comparison comes last."""
         said = [judgement for judgement in self._said() if judgement.area != AREA]
         runs = dict.fromkeys([*self._runs, *self._summaries, *(judgement.run for judgement in said)])
         found = [self._verdict(run, [judgement for judgement in said if judgement.run == run]) for run in runs]
-        baseline = next((verdict for verdict in found if verdict.summary.run == self._baseline), None)
-        if baseline is not None and not self._config.getoption("compare_anyway", False):
-            found = [one if one is baseline else _against(one, baseline) for one in found]
-        return sorted(found, key=lambda verdict: -verdict.verdict.severity)
+        baseline = next((verdict for verdict in found if self.is_baseline(verdict)), None)
+        if baseline is not None:
+            anyway = bool(self._config.getoption("compare_anyway", False))
+            found = [_as_baseline(one) if one is baseline else _against(one, baseline, anyway) for one in found]
+        return sorted(found, key=lambda verdict: (self.is_baseline(verdict), -verdict.verdict.severity))
+
+    def is_baseline(self, run: RunVerdict) -> bool:
+        return run.summary.run == self.baseline
 
     def deciding(self) -> list[RunVerdict | SweepVerdict]:
         """What the session's end depends on, worst first: runs and their sweep, not the baseline of a comparison."""
         sweep = self.sweep()
-        judged = [run for run in self.verdicts() if run.summary.run != self._baseline]
+        judged = [run for run in self.verdicts() if not self.is_baseline(run)]
         return sorted([*judged, *([sweep] if sweep else [])], key=lambda one: -one.verdict.severity)
 
     def judgements_of(self, nodeid: str) -> list[Judgement]:
@@ -181,18 +187,31 @@ class Collector:
         self.exit_status = int(session.exitstatus)
 
 
-def _against(run: RunVerdict, baseline: RunVerdict) -> RunVerdict:
+def _against(run: RunVerdict, baseline: RunVerdict, anyway: bool) -> RunVerdict:
     """The verdict of a run that was to be compared with a baseline; one that did not pass itself is no measure."""
+    name = baseline.summary.run
     if baseline.verdict in (Verdict.PASS, Verdict.WARN):
-        return run
-    verdict = max(run.verdict, Verdict.ERROR, key=lambda v: v.severity)
-    refused = (
-        f"the baseline {baseline.summary.run} did not pass itself ({baseline.verdict}), so nothing is compared with "
-        "it: choose another, or give --compare-anyway"
-    )
-    alone = tuple(judgement.model_copy(update={"compared": None}) for judgement in run.judgements)
-    update = {"verdict": verdict, "reason": f"{refused}; {run.reason}", "judgements": alone}
-    return run.model_copy(update=update)
+        return _noted(run, f"compared with the baseline {name} up to the last step of both")
+    blocking = [judgement.criterion for judgement in baseline.judgements if judgement.blocks]
+    why = f"did not pass itself ({baseline.verdict}: {_listed(blocking) if blocking else baseline.reason})"
+    if anyway:
+        return _noted(run, f"compared with the baseline {name} up to the last step of both, though it {why}")
+    refused = f"the baseline {name} {why}, so nothing is compared with it: choose another, or give --compare-anyway"
+    update = {
+        "verdict": max(run.verdict, Verdict.ERROR, key=lambda v: v.severity),
+        "reason": f"{refused}; {run.reason}",
+        "judgements": tuple(judgement.model_copy(update={"compared": None}) for judgement in run.judgements),
+    }
+    return _noted(run.model_copy(update=update), f"not compared: the baseline {name} {why}")
+
+
+def _as_baseline(run: RunVerdict) -> RunVerdict:
+    return _noted(run, "this is the baseline (--compare): it was judged to be compared with, and decides nothing")
+
+
+def _noted(run: RunVerdict, note: str) -> RunVerdict:
+    summary = run.summary.model_copy(update={"notes": (*run.summary.notes, note)})
+    return run.model_copy(update={"summary": summary})
 
 
 def judgements(report: _Report) -> list[Judgement]:

@@ -30,6 +30,7 @@ from reports.text import (
     plain,
     project_version,
     tally,
+    unrequired_of,
     value_of,
     worst_of,
 )
@@ -109,10 +110,12 @@ class _Page:
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
         runs = self._collector.verdicts()
-        subject = name_of(runs[0].summary) if len(runs) == 1 else f"{len(runs)} runs"
+        judged = [run for run in runs if not self._collector.is_baseline(run)]
+        subject = name_of(judged[0].summary) if len(judged) == 1 else f"{len(judged)} runs"
         self._report.title = f"{subject}: {self._collector.deciding()[0].verdict}"
         sweep = self._collector.sweep()
-        prefix.extend([_VIEWPORT, *([_sweep(sweep)] if sweep else []), *map(_dossier, runs)])
+        dossiers = [_dossier(run, self._collector.is_baseline(run)) for run in runs]
+        prefix.extend([_VIEWPORT, *([_sweep(sweep)] if sweep else []), *dossiers])
 
     @property
     def _collector(self) -> Collector:
@@ -147,7 +150,7 @@ def _cells(judgement: Judgement) -> list[str]:
     rank = " ".join(map(str, judgement.urgency))
     return [
         f'<td class="col-verdict">{_badge(judgement.verdict, rank)}</td>',
-        f'<td class="col-testId">{_criterion(judgement)}</td>',
+        f'<td class="col-testId">{_criterion(judgement)}{unrequired_of(judgement)}</td>',
         f'<td class="col-run" data-label="Run">{_safe(judgement.run)}</td>',
         *(
             f'<td class="col-{column.split(",")[0].split()[0].lower()}" data-label="{column}">{escape(text)}</td>'
@@ -190,16 +193,16 @@ def _cell(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else _safe(value)
 
 
-def _dossier(run: RunVerdict) -> str:
-    """What a reader must know of a run if he reads nothing else."""
+def _dossier(run: RunVerdict, baseline: bool = False) -> str:
+    """What a reader must know of a run if he reads nothing else; the verdict of a baseline is none of the gate's."""
     worst = [j for j in run.judgements if j.blocks or j.verdict in (Verdict.WARN, Verdict.WAIVED)]
     lines = [f"<li>{_badge(j.verdict)} <span>{_headline(j)}</span></li>" for j in worst]
     hidden = lines[_SHOWN_AT_ONCE:]
     more = f"<details><summary>{len(hidden)} more</summary>{_list(hidden)}</details>" if hidden else ""
     notes = "".join(f'<p class="note">{_safe(note)}</p>' for note in run.summary.notes)
     return (
-        f'<section class="dossier {run.verdict.lower()}">'
-        f"<h3>{_badge(run.verdict)} <span>{_safe(name_of(run.summary))}</span></h3>"
+        f'<section class="dossier {"baseline" if baseline else run.verdict.lower()}">'
+        f"<h3>{_badge(run.verdict)} <span>{'baseline ' if baseline else ''}{_safe(name_of(run.summary))}</span></h3>"
         f'<p class="identity">{escape(identity_of(run.summary))}</p>'
         f"<p>{_safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
         f"{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}{_compared(run)}</section>"

@@ -26,6 +26,7 @@ from reports.text import (
     origin_of,
     plain,
     tally,
+    unrequired_of,
     value_of,
     visible,
     worst_of,
@@ -71,7 +72,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     page = _Page(terminalreporter, min(verbosity, -1) if len(runs) > _MANY and verbosity == 0 else verbosity)
     terminalreporter.write_sep("=", "training health")
     for run in runs:
-        page.run(run)
+        page.run(run, collector.is_baseline(run))
     if sweep is not None:
         page.sweep(sweep)
     if config.option.tbstyle == "no":
@@ -116,9 +117,11 @@ class _Page:
         for line in lines[1:]:
             self._terminal.write_line(_CI_COMMAND.sub(r"\1'", line))
 
-    def run(self, run: RunVerdict) -> None:
-        head = f"{cut(name_of(run.summary), 80)}  {run.verdict}"
-        self.paragraph(head, f"{plain(run.reason)}: {tally(run) or 'nothing was judged'}", run.verdict)
+    def run(self, run: RunVerdict, baseline: bool) -> None:
+        """What is known of a run; the verdict of a baseline is none of the gate's, and has not its colour."""
+        head = f"{'baseline ' if baseline else ''}{cut(name_of(run.summary), 80)}  {run.verdict}"
+        colour = Verdict.NOT_APPLICABLE if baseline else run.verdict
+        self.paragraph(head, f"{plain(run.reason)}: {tally(run) or 'nothing was judged'}", colour)
         if self._brief:
             self._blocking(run)
             return
@@ -147,7 +150,7 @@ class _Page:
 
     def judgement(self, judgement: Judgement, criteria: str) -> None:
         """What `judgement` says, of all `criteria` that say the same."""
-        head = f"{judgement.verdict} {criteria}"
+        head = f"{judgement.verdict} {criteria}{unrequired_of(judgement)}"
         self.paragraph(head, self._cut(self._evidence(judgement)), judgement.verdict, indent=2)
         if judgement.action:
             self.paragraph("", f"-> {self._cut(plain(judgement.action))}", judgement.verdict, indent=6, hanging=3)
@@ -252,7 +255,7 @@ def _alike(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
     """Judgements that measured nothing, for one and the same reason, together: a damaged file is told of once."""
     groups: dict[tuple[str, ...], list[Judgement]] = {}
     for one in judgements:
-        key = (one.criterion,) if one.value_text else (one.verdict, one.reason)
+        key = (one.criterion,) if one.value_text else (one.verdict, one.reason, str(one.blocks))
         groups.setdefault(key, []).append(one)
     return list(groups.values())
 

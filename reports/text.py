@@ -108,6 +108,11 @@ def compared_of(compared: Compared) -> str:
     return plain(f"{compared.value or '-'} against {compared.baseline_value or '-'}{difference}")
 
 
+def unrequired_of(judgement: Judgement) -> str:
+    """`` (not required)``: it was not seen, and blocks nothing."""
+    return " (not required)" if judgement.verdict is Verdict.INCONCLUSIVE and not judgement.blocks else ""
+
+
 def tally(run: RunVerdict) -> str:
     """``2 FAIL, 1 WARN, 31 PASS``, worst first."""
     counts = {v: sum(j.verdict is v for j in run.judgements) for v in sorted(Verdict, key=lambda v: -v.severity)}

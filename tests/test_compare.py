@@ -31,6 +31,11 @@ class Session:
         judged = self.verdict(run)["judgements"]
         return {one["criterion"]: one["compared"] for one in judged if one["compared"] is not None}
 
+    def heads(self) -> list[str]:
+        """``name  VERDICT`` of the runs, in the order of the terminal."""
+        lines = [line for line in self.output.splitlines() if line.startswith(("grpo-demo", "baseline"))]
+        return ["  ".join(line.split("  ")[:2]) for line in lines]
+
 
 def test_what_got_worse(tmp_path: Path) -> None:
     session = Session(tmp_path, "--run-id", "demo-collapsed", "--compare", "demo-healthy")
@@ -49,14 +54,25 @@ def test_what_got_worse(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()  # a baseline makes no sweep
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Against demo-healthy: " in page
+    assert ">grpo-demo-collapsed: FAIL</title>" in page  # one run is judged
+    assert "baseline grpo-demo-healthy" in page
+    assert session.heads() == ["grpo-demo-collapsed  FAIL", "baseline grpo-demo-healthy  PASS"]
+    notes = {run: " ".join(session.verdict(run)["summary"]["notes"]) for run in ("demo-collapsed", "demo-healthy")}
+    assert "compared with the baseline demo-healthy up to the last step of both" in notes["demo-collapsed"]
+    assert "this is the baseline" in notes["demo-healthy"]
+    assert "compared with the" not in notes["demo-healthy"]
 
 
 def test_a_baseline_that_did_not_pass_is_refused(tmp_path: Path) -> None:
     session = Session(tmp_path, "--run-id", "demo-healthy", "--compare", "demo-collapsed")
     assert session.status == 11
     assert session.verdict("demo-healthy")["verdict"] == "ERROR"
-    assert "the baseline demo-collapsed did not pass itself (FAIL)" in session.verdict("demo-healthy")["reason"]
+    why = "the baseline demo-collapsed did not pass itself (FAIL: integrity.run_state, "
+    assert why in session.verdict("demo-healthy")["reason"]
+    (note,) = (one for one in session.verdict("demo-healthy")["summary"]["notes"] if "compared" in one)
+    assert note.startswith(f"not compared: {why}")
     assert session.compared("demo-healthy") == {}
+    assert session.heads() == ["grpo-demo-healthy  ERROR", "baseline grpo-demo-collapsed  FAIL"]
 
 
 def test_unless_told_otherwise(tmp_path: Path) -> None:
@@ -67,6 +83,8 @@ def test_unless_told_otherwise(tmp_path: Path) -> None:
     assert "gate: PASS (exit 0)" in alone.output
     assert alone.compared("demo-healthy") == both.compared("demo-healthy")
     assert alone.compared("demo-healthy")["learning.elo_gap"]["change"] == "better"
+    notes = " ".join(alone.verdict("demo-healthy")["summary"]["notes"])
+    assert "up to the last step of both, though it did not pass itself (FAIL: " in notes
 
 
 @pytest.mark.parametrize("baseline", ["demo-healthy", "no-such-run"])
@@ -85,7 +103,7 @@ def test_a_baseline_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     file.write_bytes(data)
     session = Session(tmp_path / "reports", "--run-id", "demo-healthy", "--compare", str(file))
     assert session.status == 11
-    assert "did not pass itself (ERROR)" in session.verdict("demo-healthy")["reason"]
+    assert "did not pass itself (ERROR" in session.verdict("demo-healthy")["reason"]
     told = Session(tmp_path / "reports", "--run-id", "demo-healthy", "--compare", str(file), "--compare-anyway")
     assert told.status == 0
     assert told.compared("demo-healthy") == {}

@@ -12,15 +12,20 @@ from trainhealth.thresholds import Criterion
 from trainhealth.verdicts import Change, Compared
 
 ALIKE = 0.1
-"""Without an interval, values within this share of the larger of the two are called alike."""
+"""Without an interval, a difference within this share of the larger value, or of the strictest limit, counts as none
+unless the verdict changes with it."""
 
 
 def compare(criterion: Criterion, baseline: str, extent: str, new: Measurement, old: Measurement) -> Compared:
     """The word on `new` against `old`, both measured over the same `extent` of their runs.
 
-    Worse is what lies nearer to the criterion's limits, or beyond them. Where an interval of either is known, both
-    errors count, and a difference whose 95 % interval holds 0 is unclear. A run with points that are no numbers is
-    never better.
+    Values are compared as the criterion's limits see them: each as a multiple of its own reference where the limits
+    are multiples, as its change in percent where they are such changes. Worse is what lies nearer to the limits, or
+    beyond them. Where an interval of either is known, both errors count, and a difference whose 95 % interval holds 0
+    is unclear. A run with points that are no numbers is never better.
+
+    Raises:
+        ThresholdsError: the limits are of a kind that a value cannot be held against.
     """
     if isinstance(new.value, str) or isinstance(old.value, str):
         return Compared(
@@ -30,37 +35,57 @@ def compare(criterion: Criterion, baseline: str, extent: str, new: Measurement, 
             baseline_value=str(old),
             change=_of_states(criterion, new, old),
         )
-    difference = new.value - old.value
-    interval = _interval(difference, new, old)
-    change = _of_numbers(criterion, new.value, old.value, interval)
-    sure = "" if interval is None else f" [{' … '.join(_signed(new, end) for end in interval)}]"
+    kind = _kind(criterion, new, old)
+    difference = new.in_kind(kind) - old.in_kind(kind)
+    interval = _interval(difference, new, old, kind)
+    change = _of_numbers(criterion, new, old, kind, interval)
+    sure = "" if interval is None else f" [{' … '.join(_signed(new, kind, end) for end in interval)}]"
     return Compared(
         baseline=baseline,
         extent=extent,
-        value=str(new),
-        baseline_value=str(old),
+        value=_shown(new, kind),
+        baseline_value=_shown(old, kind),
         difference=difference,
-        difference_text=_signed(new, difference) + sure,
+        difference_text=_signed(new, kind, difference) + sure,
         interval=interval,
         change=Change.UNCLEAR if change is Change.BETTER and new.non_finite else change,
     )
 
 
-def _signed(measured: Measurement, value: float) -> str:
+def _strictest(criterion: Criterion) -> Bound | None:
+    return next((limit for limit in (*criterion.warn, *criterion.fail) if isinstance(limit, Bound)), None)
+
+
+def _kind(criterion: Criterion, *both: Measurement) -> str:
+    """``x`` or ``%`` where the limits are such and both have a reference; else they are compared as they are."""
+    limit = _strictest(criterion)
+    kind = limit.kind.value if limit is not None else ""
+    shares = kind == "%" and all(one.unit == "fraction" for one in both)
+    return kind if shares or all(one.reference is not None for one in both) else ""
+
+
+def _shown(measured: Measurement, kind: str) -> str:
+    share = measured.unit == "fraction" and kind == "%"
+    return str(measured) if share or not kind else f"{measured} = {measured.in_kind(kind):.4g}{kind}"
+
+
+def _signed(measured: Measurement, kind: str, value: float) -> str:
     """A difference of what was measured, with sign and unit."""
-    return f"{'+' if value > 0 else ''}{replace(measured, value=value)}"
+    text = f"{value:.4g}{kind}" if kind else str(replace(measured, value=value))
+    return f"+{text}" if value > 0 else text
 
 
 def _of_states(criterion: Criterion, new: Measurement, old: Measurement) -> Change:
     """A state is as bad as its verdict."""
-    if new.value == old.value:
-        return Change.ALIKE
-    severity = [Judge(criterion, "").measured(one).verdict.severity for one in (new, old)]
-    return Change.ALIKE if severity[0] == severity[1] else Change.WORSE if severity[0] > severity[1] else Change.BETTER
+    worse = _severity(criterion, new) - _severity(criterion, old)
+    return Change.ALIKE if not worse or new.value == old.value else Change.WORSE if worse > 0 else Change.BETTER
 
 
-def _of_numbers(criterion: Criterion, new: float, old: float, interval: tuple[float, float] | None) -> Change:
-    difference = new - old
+def _of_numbers(
+    criterion: Criterion, new: Measurement, old: Measurement, kind: str, interval: tuple[float, float] | None
+) -> Change:
+    value, old_value = new.in_kind(kind), old.in_kind(kind)
+    difference = value - old_value
     if not math.isfinite(difference):
         return Change.UNCLEAR
     if difference == 0:
@@ -68,15 +93,27 @@ def _of_numbers(criterion: Criterion, new: float, old: float, interval: tuple[fl
     if interval is not None:
         if interval[0] <= 0 <= interval[1]:
             return Change.UNCLEAR
-    elif abs(difference) <= ALIKE * max(abs(new), abs(old)):
-        return Change.ALIKE
+    else:
+        limit = _strictest(criterion)
+        scale = abs(limit.number) if limit is not None and limit.kind.value == kind else 0.0
+        near = abs(difference) <= ALIKE * max(abs(value), abs(old_value), scale)
+        if near and _severity(criterion, new) == _severity(criterion, old):
+            return Change.ALIKE
     above = any(isinstance(limit, Bound) and limit.sign == ">" for limit in (*criterion.fail, *criterion.warn))
     return Change.WORSE if (difference > 0) == above else Change.BETTER
 
 
-def _interval(difference: float, new: Measurement, old: Measurement) -> tuple[float, float] | None:
-    """The half widths add up as independent errors do; one that is not known counts as none."""
-    widths = [(one.interval[1] - one.interval[0]) / 2 for one in (new, old) if one.interval is not None]
+def _severity(criterion: Criterion, measured: Measurement) -> int:
+    return Judge(criterion, "").measured(measured).verdict.severity
+
+
+def _interval(difference: float, new: Measurement, old: Measurement, kind: str) -> tuple[float, float] | None:
+    """The half widths add up as independent errors do; one that is not known counts as none, as do references."""
+    widths = []
+    for one in (new, old):
+        if one.interval is not None:
+            low, high = (replace(one, value=end).in_kind(kind) for end in one.interval)
+            widths.append(abs(high - low) / 2)
     if not widths:
         return None
     reach = math.hypot(*widths)

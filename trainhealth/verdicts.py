@@ -67,7 +67,7 @@ class Compared(BaseModel):
     baseline_value: str
     """With their units; why there is none, where one of them could not be measured."""
     difference: float | None = None
-    """Value less that of the baseline, in the criterion's unit."""
+    """Value less that of the baseline, as the criterion's limits see both: in its unit, percent, or multiples."""
     difference_text: str = ""
     """The same with its unit and interval."""
     interval: tuple[float, float] | None = None
@@ -143,8 +143,10 @@ class Judgement(BaseModel):
     def urgency(self) -> tuple[int, bool, int, str]:
         """Sorts the worst first, and among equals what puts the rest in doubt."""
         order = (at for at, what in enumerate(_MOST_TELLING) if what in (self.criterion, self.area))
-        worse = Verdict.FAIL.severity - self.verdict.severity
-        return worse, not self.blocks, next(order, len(_MOST_TELLING)), self.criterion
+        idle = self.verdict is Verdict.INCONCLUSIVE and not self.required
+        # What was not seen and is not required stands behind a warning, which may block (--strict).
+        worse = Verdict.FAIL.severity - (Verdict.WARN.severity if idle else self.verdict.severity)
+        return worse, idle, next(order, len(_MOST_TELLING)), self.criterion
 
 
 _MOST_TELLING = (

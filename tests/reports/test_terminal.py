@@ -90,6 +90,16 @@ def test_quiet_has_a_line_for_what_blocks(suite: Any) -> None:
     ]
 
 
+def test_what_is_not_required_says_so_and_comes_after_what_may_block(suite: Any) -> None:
+    said = {"verdict": "INCONCLUSIVE", "reason": "too few points"}
+    checks = {"a": {**said, "required": False}, "b": {**KL, "verdict": "WARN"}, "c": said, "d": KL}
+    page = _page(suite("--run-id", "r", stability=checks, learning={"x": PASSED}))
+    heads = [line.split("  ")[1] for line in page if line.startswith(("  FAIL", "  WARN", "  INC"))]
+    assert heads == [
+        "FAIL stability.d", "INCONCLUSIVE stability.c", "WARN stability.b", "INCONCLUSIVE stability.a (not required)",
+    ]  # fmt: skip
+
+
 def test_colours(suite: Any) -> None:
     text = suite("--run-id", "r", "--color=yes", stability={"kl": KL}, learning={"reward": PASSED}).stdout.str()
     assert "\x1b[1m\x1b[31m  FAIL stability.kl\x1b[0m  0.31 against" in text

@@ -46,6 +46,44 @@ def test_the_direction_of_limits_says_what_is_worse(id_: str, new: float, old: f
     assert change(id_, new, old) == expected
 
 
+def measured(value: float, reference: float, **fields: Any) -> Measurement:
+    return Measurement(value, reference=reference, **fields)
+
+
+@pytest.mark.parametrize(
+    ("id_", "new", "old", "expected", "difference"),
+    [
+        # fail "> 100x", warn "> 10x": 30 is 15x of 2, 40 is 4x of 10; by itself it would be the smaller one
+        ("stability.grad_norm_runaway", (30, 2), (40, 10), "worse", "+11x"),
+        ("stability.grad_norm_runaway", (40, 10), (30, 2), "better", "-11x"),
+        ("stability.grad_norm_runaway", (5.1, 1), (4.5, 1), "alike", "+0.6x"),  # a tenth of the limit is 1x
+        ("stability.grad_norm_runaway", (5.6, 1), (4.5, 1), "worse", "+1.1x"),
+        ("stability.grad_norm_runaway", (10.2, 1), (9.8, 1), "worse", "+0.4x"),  # over the limit of 10x
+        # warn "< -20%", fail "< -30%": 90 of 100 is -10 %, 110 of 100 +10 %
+        ("learning.early_reward_drop", (90, 100), (110, 100), "worse", "-20%"),
+        ("learning.early_reward_drop", (900, 1000), (90, 100), "alike", "0%"),
+        ("learning.early_reward_drop", (-110, -100), (-90, -100), "worse", "-20%"),
+    ],
+)
+def test_values_are_compared_as_the_limits_see_them(
+    id_: str, new: tuple[float, float], old: tuple[float, float], expected: str, difference: str
+) -> None:
+    found = compare(CRITERIA[id_], "old", "whole runs", measured(*new), measured(*old))
+    assert (found.change, found.difference_text) == (expected, difference)
+
+
+def test_multiples_are_shown_beside_the_value() -> None:
+    """[1, 3] of a reference of 2 reaches 0.5x to either side."""
+    pair = measured(2, 2, unit="nats", interval=(1, 3)), measured(20, 10, unit="nats")
+    found = compare(CRITERIA["stability.grad_norm_runaway"], "old", "whole runs", *pair)
+    assert (found.value, found.baseline_value) == ("2 nats = 1x", "20 nats = 2x")
+    assert (found.difference_text, found.interval) == ("-1x [-1.5x … -0.5x]", (-1.5, -0.5))
+    alone = compare(CRITERIA["integrity.completion"], "old", "whole runs",
+                    Measurement(0.96, unit="fraction"), Measurement(1.0, unit="fraction"))  # fmt: skip
+    assert (alone.value, alone.difference_text, alone.change) == ("96%", "-4%", "alike")
+    assert change("integrity.completion", 0.94, 1.0, unit="fraction") == "worse"  # the limit is 95 %
+
+
 def test_with_intervals_both_errors_count() -> None:
     """Half widths 30 and 40 make 50."""
     pair = [
