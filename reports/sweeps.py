@@ -52,10 +52,10 @@ def call(comparison: Comparison | None, judgements: Iterable[Judgement]) -> str:
 def _lead(race: Race, titles: dict[str, str]) -> str:
     place = f"at step {race.step:.15g}"
     if race.runner_up is None:
-        return f"{titles[race.winner]} alone has a gap, {race.gap:+.0f} Elo, {place}"
-    sure = "how sure is not known" if race.interval is None else "{:.0f} … {:.0f}".format(*race.interval)
+        return f"{titles[race.winner]} alone has a gap, {race.gap:+z.0f} Elo, {place}"
+    sure = "how sure is not known" if race.interval is None else "{:z.0f} … {:z.0f}".format(*race.interval)
     ahead = f"surely ahead of {race.runs - 1 - len(race.undecided)} of {race.runs - 1}"
-    return f"{titles[race.winner]} leads {titles[race.runner_up]} by {race.margin:.0f} Elo [{sure}] {place}; {ahead}"
+    return f"{titles[race.winner]} leads {titles[race.runner_up]} by {race.margin:z.0f} Elo [{sure}] {place}; {ahead}"
 
 
 def titles_of(comparison: Comparison) -> dict[str, str]:
@@ -116,11 +116,11 @@ def _gap(row: Row) -> str:
     if row.standing.gap is None:
         return "-"
     reach = "" if row.standing.gap_error is None else f" ± {Z * row.standing.gap_error:.0f}"
-    return f"{row.standing.gap:+.0f}{reach}"
+    return f"{row.standing.gap:+z.0f}{reach}"
 
 
 def _number(value: float | None, decimals: int) -> str:
-    return "-" if value is None else f"{value:.{decimals}f}"
+    return "-" if value is None else f"{value:z.{decimals}f}"
 
 
 def _short(value: float | None) -> str:
@@ -134,7 +134,7 @@ def _percent(value: float | None) -> str:
 def ranked(ranking: Ranking, comparison: Comparison, most: int) -> str:
     """``gap, highest first: 1. lr-3 +257, 2. lr-1 +222``"""
     titles = titles_of(comparison)
-    form = "+.0f" if ranking.best == "highest" else ".0f"
+    form = "+z.0f" if ranking.best == "highest" else "z.0f"
     places = [f"{place}. {titles[run]} {value:{form}}" for place, (run, value) in enumerate(ranking.runs, start=1)]
     return f"{plain(ranking.title)}, {ranking.best} first: {few(places, most)}"
 

@@ -12,10 +12,12 @@ import pytest
 from bench import checks, judgements, verdict
 from grpo_runs import ODDITIES as MORE_ODDITIES
 from grpo_runs import PATHOLOGIES as MORE_PATHOLOGIES
-from synthetic import ar1, column, run
+from synthetic import ROOT, ar1, column, run
 
 from trainhealth.history import Column
 from trainhealth.run import Run
+from trainhealth.thresholds import load
+from trainhealth.verdicts import Verdict
 
 STEPS = 200
 Columns = dict[str, Any]
@@ -321,3 +323,16 @@ def test_traps_beside_the_ratings_change_nothing() -> None:
     ids = [id_ for id_ in checks() if id_.startswith("learning.")]
     plain = [one.model_dump() for one in judgements(build(healthy()), *ids)]
     assert [one.model_dump() for one in judgements(build(healthy(**traps)), *ids)] == plain
+
+
+@pytest.mark.parametrize("profile", [None, "promotion"])
+@pytest.mark.parametrize(
+    ("state", "coverage"),
+    [("running", "complete"), ("pending", "complete"), ("preempting", "complete"), ("finished", "open"),
+     ("finished", "partial"), ("finished", "restarted")],
+)  # fmt: skip
+def test_what_may_still_change_warns_and_is_not_promoted(profile: str | None, state: str, coverage: str) -> None:
+    thresholds = load(ROOT / "thresholds.yaml", profile=profile)
+    judged = run({"kl/mean": column(range(50))}, thresholds, state=state, coverage=coverage)
+    found = {one.verdict for one in judgements(judged, "integrity.run_state", "integrity.history_complete")}
+    assert found == {Verdict.PASS, Verdict.FAIL if profile else Verdict.WARN}

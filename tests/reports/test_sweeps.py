@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from reports.html import _dossier, _evidence, _sweep
@@ -65,6 +66,18 @@ def test_rankings_and_differences() -> None:
         "lowest first: 1. r3 970, 2. r2 980, 3. r1 990, 4. r0 1000"
     )
     assert differences(compared, 5) == [("lr", "0 (r0, r1), 1 (r2, r3)")]
+
+
+def test_nothing_is_minus_zero() -> None:
+    compared = Sweep(
+        "s", (sheet("a", -0.3, kl_mean=-0.0001, lost={"x": -0.2}), sheet("b", -0.4, lost={"x": -0.1}))
+    ).compare()
+    texts = [
+        text for heads, lines in (ratings_table(compared), training_table(compared)) for line in lines for text in line
+    ]
+    texts += [ranked(ranking, compared, 4) for ranking in compared.rankings] + [call(compared, [])]
+    assert not re.search(r"-0(?![.0-9]*[1-9])", " ".join(texts))
+    assert "1. a +0, 2. b +0" in " ".join(texts)
 
 
 def test_nothing_of_a_run_is_markup() -> None:
