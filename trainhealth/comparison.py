@@ -13,7 +13,7 @@ from trainhealth.verdicts import Change, Compared
 
 ALIKE = 0.1
 """Without an interval, a difference within this share of the larger value, or of the strictest limit, counts as none
-unless the verdict changes with it."""
+unless the verdict changes with it; nor does one of values of which this share is still above a limit of ``< 7``."""
 
 
 def compare(criterion: Criterion, baseline: str, extent: str, new: Measurement, old: Measurement) -> Compared:
@@ -95,9 +95,10 @@ def _of_numbers(
             return Change.UNCLEAR
     else:
         limit = _strictest(criterion)
-        scale = abs(limit.number) if limit is not None and limit.kind.value == kind else 0.0
-        near = abs(difference) <= ALIKE * max(abs(value), abs(old_value), scale)
-        if near and _severity(criterion, new) == _severity(criterion, old):
+        held = limit.number if limit is not None and limit.kind.value == kind else 0.0
+        near = abs(difference) <= ALIKE * max(abs(value), abs(old_value), abs(held))
+        far_above = limit is not None and limit.sign == "<" and 0 < held <= ALIKE * min(value, old_value)
+        if (near or far_above) and _severity(criterion, new) == _severity(criterion, old):
             return Change.ALIKE
     above = any(isinstance(limit, Bound) and limit.sign == ">" for limit in (*criterion.fail, *criterion.warn))
     return Change.WORSE if (difference > 0) == above else Change.BETTER

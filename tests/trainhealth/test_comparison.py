@@ -37,6 +37,8 @@ def change(id_: str, new: float | str, old: float | str, **measured: Any) -> Cha
         ("learning.elo_gap", 60, 55, "alike"),  # 5 of 60 is less than a tenth
         ("learning.elo_gap", 60, 53.9, "better"),
         ("learning.elo_gap", 0, 0, "alike"),
+        ("stability.kl_alive", 0.04, 390_000, "alike"),  # warn "< 0.0001": both are far above
+        ("stability.kl_alive", 0.0009, 0.04, "worse"),
         ("stability.kl_spikes", 1, 0, "worse"),
         ("stability.kl_level", math.nan, 0.03, "unclear"),
         ("stability.kl_level", 0.03, math.inf, "unclear"),
