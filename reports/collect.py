@@ -12,6 +12,7 @@ import pytest
 
 from reports.check_id import CheckId
 from reports.text import plain
+from trainhealth.charts import CHARTS, Chart, Charts
 from trainhealth.verdicts import (
     JUDGEMENT,
     RUN,
@@ -70,6 +71,7 @@ class Collector:
         self._config = config
         self._runs = runs
         self._summaries: dict[str, RunSummary] = {}
+        self._charts: dict[str, Charts] = {}
         self._judgements: dict[str, dict[tuple[str, str], Judgement]] = {}
         self._criteria: Sequence[str] = config.getoption("gate_criteria", None) or ()
 
@@ -78,6 +80,10 @@ class Collector:
         runs = dict.fromkeys([*self._runs, *self._summaries, *(judgement.run for judgement in said)])
         found = [self._verdict(run, [judgement for judgement in said if judgement.run == run]) for run in runs]
         return sorted(found, key=lambda verdict: -verdict.verdict.severity)
+
+    def charts_of(self, run: str) -> tuple[Chart, ...]:
+        """What is worth a look in a run; empty where it could not be read."""
+        return self._charts[run].charts if run in self._charts else ()
 
     def judgements_of(self, nodeid: str) -> list[Judgement]:
         """What is known of one check, worst first."""
@@ -117,6 +123,9 @@ class Collector:
             if name == RUN:
                 summary = RunSummary.model_validate_json(str(value))
                 self._summaries.setdefault(summary.run, summary)
+            elif name == CHARTS:
+                charts = Charts.model_validate_json(str(value))
+                self._charts.setdefault(charts.run, charts)
         said = judgements(report)
         for judgement in said:
             self._keep(report.nodeid, judgement)

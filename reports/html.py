@@ -18,6 +18,7 @@ import pytest
 
 from reports.collect import COLLECTOR, Collector, on_worker, runs_to_judge
 from reports.paths import report_dir, safe_folder, writable
+from reports.plots import svg
 from reports.text import (
     cut,
     extent_of,
@@ -30,6 +31,7 @@ from reports.text import (
     value_of,
     worst_of,
 )
+from trainhealth.charts import Chart
 from trainhealth.verdicts import Judgement, RunVerdict, Verdict
 
 _CSS = Path(__file__).with_name("report.css")
@@ -37,6 +39,8 @@ _VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1"
 _COLUMNS = ("Value", "Limit", "Window, points", "Worst at", "Action")
 _SHOWN_AT_ONCE = 8
 _TABLE_ROWS = 100
+_OPEN_RUNS = 3
+"""More runs than this on a page, and their charts are opened one by one."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -108,7 +112,9 @@ class _Page:
         runs = self._collector.verdicts()
         subject = name_of(runs[0].summary) if len(runs) == 1 else f"{len(runs)} runs"
         self._report.title = f"{subject}: {runs[0].verdict}"
-        prefix.extend([_VIEWPORT, *map(_dossier, runs)])
+        prefix.extend(
+            [_VIEWPORT, *(_dossier(run, self._collector.charts_of(run.summary.run), len(runs)) for run in runs)]
+        )
 
     @property
     def _collector(self) -> Collector:
@@ -185,8 +191,8 @@ def _cell(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else _safe(value)
 
 
-def _dossier(run: RunVerdict) -> str:
-    """What a reader must know of a run if he reads nothing else."""
+def _dossier(run: RunVerdict, charts: Sequence[Chart], runs: int) -> str:
+    """What a reader must know of one of `runs` runs if he reads nothing else; of many, charts open on demand."""
     worst = [j for j in run.judgements if j.blocks or j.verdict in (Verdict.WARN, Verdict.WAIVED)]
     lines = [f"<li>{_badge(j.verdict)} <span>{_headline(j)}</span></li>" for j in worst]
     hidden = lines[_SHOWN_AT_ONCE:]
@@ -197,8 +203,15 @@ def _dossier(run: RunVerdict) -> str:
         f"<h3>{_badge(run.verdict)} <span>{_safe(name_of(run.summary))}</span></h3>"
         f'<p class="identity">{escape(identity_of(run.summary))}</p>'
         f"<p>{_safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
-        f"{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}</section>"
+        f"{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}{_charts(charts, opened=runs <= _OPEN_RUNS)}</section>"
     )
+
+
+def _charts(charts: Sequence[Chart], *, opened: bool) -> str:
+    drawn = "".join(map(svg, charts))
+    if not drawn:
+        return ""
+    return f'<details{" open" if opened else ""}><summary>Charts</summary><div class="charts">{drawn}</div></details>'
 
 
 def _headline(judgement: Judgement) -> str:
