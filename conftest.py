@@ -9,4 +9,5 @@ pytest_plugins = [
     "reports.terminal",
     "reports.html",
     "reports.verdict_json",
+    "reports.github",
 ]
