@@ -37,7 +37,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     collector = config.stash.get(COLLECTOR, None)
     if collector is not None and os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in annotations(collector.verdicts()):
+        for line in commands(collector.verdicts()):
             terminalreporter.write_line(line)
 
 
@@ -61,7 +61,7 @@ def summary(runs: list[RunVerdict]) -> Iterator[str]:
         yield f"… and {len(runs) - _RUNS} more runs"
 
 
-def annotations(runs: list[RunVerdict]) -> Iterator[str]:
+def commands(runs: list[RunVerdict]) -> Iterator[str]:
     """Workflow commands, at most so many as are shown; blocking ones first."""
     found = [one for run in runs for one in run.judgements if one.blocks]
     for one in found[:_ANNOTATIONS]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reports.github import annotations, summary
+from reports.github import commands, summary
 from trainhealth.verdicts import Judgement, RunSummary, RunVerdict, Verdict, judge_run
 
 HOSTILE = "a,b:c\n::set-output name=x::y|<img src=x>%"
@@ -43,7 +43,7 @@ def test_many_runs_and_findings_are_cut_and_counted() -> None:
 
 
 def test_an_annotation_is_one_command_whatever_a_run_is_called() -> None:
-    (line,) = annotations([_run(HOSTILE, _failed("stability.kl", HOSTILE, HOSTILE))])
+    (line,) = commands([_run(HOSTILE, _failed("stability.kl", HOSTILE, HOSTILE))])
     command, _, rest = line.removeprefix("::error title=").partition("::")
     assert line.startswith("::error title=")
     assert "," not in command
@@ -55,7 +55,7 @@ def test_an_annotation_is_one_command_whatever_a_run_is_called() -> None:
 
 def test_ten_annotations_and_only_of_what_blocks() -> None:
     undecided = Judgement(run="r", criterion="x.y", verdict=Verdict.INCONCLUSIVE, reason="few", required=False)
-    assert len(list(annotations([_run("r", undecided, *(_failed(f"s.c{i}") for i in range(12)))]))) == 10
+    assert len(list(commands([_run("r", undecided, *(_failed(f"s.c{i}") for i in range(12)))]))) == 10
 
 
 def test_a_session_in_a_workflow(suite: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
