@@ -1,6 +1,7 @@
 """Wiring only: what the suite is made of."""
 
 pytest_plugins = [
+    "fixtures.command_line",
     "fixtures.options",
     "fixtures.runs",
     "fixtures.events",

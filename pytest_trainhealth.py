@@ -22,7 +22,7 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     if not Path.cwd().is_relative_to(ROOT):
         return
     sys.path.insert(0, str(ROOT))
-    pluginmanager.import_plugin("fixtures.options")
+    pluginmanager.import_plugin("fixtures.command_line")
     config = pluginmanager.get_plugin("pytestconfig")
     assert isinstance(config, pytest.Config)
     given = config.invocation_params.args

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from bench import verdict
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import ROOT
 from wandb_bytes import BLOCK, framed, unframed
@@ -24,7 +24,7 @@ from trainhealth.verdicts import RunVerdict, Verdict
 
 THRESHOLDS = load(ROOT / "thresholds.yaml")
 HEALTHY, COLLAPSED = (next(ROOT.glob(f"examples/wandb/*{name}/*.wandb")) for name in ("healthy", "collapsed"))
-SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=40)
 
 
 def judged(path: Path) -> RunVerdict | None:

@@ -27,7 +27,7 @@ class Session:
         self.reports = reports
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, "--report-dir", str(reports)]
         environment = {**os.environ, "COLUMNS": "500"}
-        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)
         self.status, self.output = done.returncode, done.stdout + done.stderr
 
     def verdict(self, run: str) -> dict[str, Any]:
@@ -240,6 +240,6 @@ def test_offline_sessions_do_not_import_what_they_do_not_need() -> None:
     for arguments in (["--help"], ["--collect-only", "-q"], ["--run-id", "demo-healthy", "-p", "no:html"]):
         done = subprocess.run(
             [sys.executable, "-c", program, *arguments, "-p", "no:cacheprovider"],
-            capture_output=True, text=True, cwd=ROOT, timeout=60,
+            capture_output=True, text=True, cwd=ROOT, timeout=300,
         )  # fmt: skip
         assert "HEAVY [] 0" in done.stdout, arguments

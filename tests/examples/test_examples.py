@@ -102,7 +102,7 @@ def events(run_id: str) -> list[Row]:
 
 def make(out: Path, *options: str) -> None:
     command = [sys.executable, str(EXAMPLES / "make_runs.py"), *options, "--out", str(out)]
-    subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, timeout=300, stdout=subprocess.DEVNULL)
 
 
 def agents(row: Row) -> set[str]:

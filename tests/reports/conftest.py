@@ -113,7 +113,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
             (folder / "said.json").write_text(json.dumps({"judgements": said, "runs": summaries}))
         # xdist's workers are processes: sessions that have some are processes of their own, which can be ended.
         if process or "-n" in arguments:
-            return pytester.runpytest_subprocess("checks", *arguments, timeout=60)
+            return pytester.runpytest_subprocess("checks", *arguments, timeout=300)
         return pytester.runpytest_inprocess("checks", *arguments)
 
     return run

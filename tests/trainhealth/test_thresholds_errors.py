@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainhealth.errors import ThresholdsError
@@ -400,9 +400,9 @@ STAIRS = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1
 )
 def test_bombs_end_quickly(folder: Path, text: str, message: str) -> None:
     (folder / "t.yaml").write_text("schema: 1\n" + text, encoding="utf-8")
-    start = time.perf_counter()
+    start = time.process_time()
     assert problem(Path("t.yaml")).startswith(message)
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 20
 
 
 def outcome(path: Path, *overrides: str) -> str:
@@ -421,7 +421,7 @@ def load_anything(folder: Path, content: bytes) -> None:
     assert "\n" not in said
 
 
-QUIET = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(max_examples=150)
 
 KEYS = st.sampled_from(
     ["schema", "extends", "metrics", "config", "agents", "events", "windows", "defaults", "criteria", "off", "waivers",
