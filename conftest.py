@@ -3,10 +3,12 @@
 pytest_plugins = [
     "fixtures.command_line",
     "fixtures.options",
+    "fixtures.publishing",
     "fixtures.runs",
     "fixtures.events",
     "fixtures.criterion",
     "reports.collect",
+    "reports.publish",
     "reports.terminal",
     "reports.html",
     "reports.verdict_json",

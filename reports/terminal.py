@@ -13,6 +13,7 @@ import pytest
 
 from reports.collect import COLLECTOR, on_worker, runs_to_judge
 from reports.paths import COMPLAINTS, shown, verdict_path
+from reports.publish import PUBLISHED
 from reports.text import (
     cut,
     extent_of,
@@ -69,6 +70,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         page.run(run)
     if config.option.tbstyle == "no":
         page.tracebacks(collector.tracebacks)
+    for sentence in config.stash.get(PUBLISHED, []):
+        page.paragraph("", plain(sentence), Verdict.PASS)
     for complaint in config.stash.get(COMPLAINTS, []):
         page.paragraph("", plain(complaint), Verdict.ERROR)
     page.gate(runs, collector.exit_status, _reports(config, runs))
