@@ -6,6 +6,8 @@ pytest_plugins = [
     "fixtures.publishing",
     "fixtures.runs",
     "fixtures.events",
+    "fixtures.sweeps",
+    "fixtures.comparison",
     "fixtures.criterion",
     "reports.collect",
     "reports.publish",
@@ -13,4 +15,5 @@ pytest_plugins = [
     "reports.html",
     "reports.verdict_json",
     "reports.github",
+    "reports.sweep_json",
 ]

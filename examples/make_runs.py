@@ -3,6 +3,7 @@
     python examples/make_runs.py                       # both bundled demo runs, beside this file
     python examples/make_runs.py --only demo-healthy --out DIR
     python examples/make_runs.py --big --out DIR       # 20,000 steps of 100 metrics, for the benchmark
+    python examples/make_runs.py --sweep 8 --steps 200 --out DIR   # runs to compare with each other
     python examples/make_runs.py --walkthrough --out DIR   # a published run, as its analysis describes it
 
 All values are simulated from fixed seeds: the same every time. What the client adds (`_runtime`, mailbox ids and
@@ -41,7 +42,15 @@ Row = dict[str, Any]
 
 
 def write_run(out: Path, scenario: Scenario, rows: Iterable[Row], step_metric: str | None = "benchmark/step") -> Path:
-    """Log `rows` through the wandb client and keep its `.wandb` file alone, as out/wandb/<run>/run-<id>.wandb.
+    """One run as `write_runs` writes it."""
+    (written,) = write_runs(out, [(scenario, rows)], step_metric)
+    return written
+
+
+def write_runs(
+    out: Path, runs: Iterable[tuple[Scenario, Iterable[Row]]], step_metric: str | None = "benchmark/step"
+) -> list[Path]:
+    """Log rows through the wandb client and keep its `.wandb` files alone, as out/wandb/<run>/run-<id>.wandb.
 
     Each row's `_timestamp` is its time; the client would stamp all of them with the moment of writing.
     Where a `step_metric` is declared, the client adds its latest value to rows that lack it.
@@ -67,22 +76,31 @@ def write_run(out: Path, scenario: Scenario, rows: Iterable[Row], step_metric: s
             x_disable_machine_info=True,
             x_save_requirements=False,
         )
-        with mock.patch("time.time", return_value=scenario.started.timestamp()):
-            run = wandb.init(
-                project=PROJECT, id=scenario.id, name=scenario.name, config=scenario.config, settings=settings
-            )
-        if step_metric is not None:
-            run.define_metric(step_metric)
-            run.define_metric("*", step_metric=step_metric)
-        for row in rows:
-            run.log(row)
-        run.finish(exit_code=scenario.exit_code)
-        # finish() may return while the client's service still writes; the file is whole once that has ended.
+        logged = [_log(scenario, rows, step_metric, settings) for scenario, rows in runs]
+        # finish() may return while the client's service still writes; the files are whole once that has ended.
         wandb.teardown()
-        (written,) = Path(scratch).glob(f"wandb/offline-run-*/run-{scenario.id}.wandb")
-        folder = out / "wandb" / f"offline-run-{scenario.started:%Y%m%d_%H%M%S}-{scenario.id}"
-        folder.mkdir(parents=True, exist_ok=True)
-        return Path(shutil.copyfile(written, folder / written.name))
+        return [_keep(Path(scratch), out, scenario) for scenario in logged]
+
+
+def _log(scenario: Scenario, rows: Iterable[Row], step_metric: str | None, settings: Any) -> Scenario:
+    import wandb
+
+    with mock.patch("time.time", return_value=scenario.started.timestamp()):
+        run = wandb.init(project=PROJECT, id=scenario.id, name=scenario.name, config=scenario.config, settings=settings)
+    if step_metric is not None:
+        run.define_metric(step_metric)
+        run.define_metric("*", step_metric=step_metric)
+    for row in rows:
+        run.log(row)
+    run.finish(exit_code=scenario.exit_code)
+    return scenario
+
+
+def _keep(scratch: Path, out: Path, scenario: Scenario) -> Path:
+    (written,) = scratch.glob(f"wandb/offline-run-*/run-{scenario.id}.wandb")
+    folder = out / "wandb" / f"offline-run-{scenario.started:%Y%m%d_%H%M%S}-{scenario.id}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copyfile(written, folder / written.name))
 
 
 def write_events(out: Path, run_id: str, logged: Iterable[Event]) -> Path:
@@ -180,21 +198,58 @@ def write_big(out: Path, steps: int = 20_000) -> list[Path]:
     return [write_run(out, scenario, rows)]
 
 
+def write_sweep(out: Path, runs: int, steps: int) -> list[Path]:
+    """Runs called lr-000, lr-001 …, of which each learns a little more than the one before; the others' configs agree.
+
+    The last but one broke off at three quarters of its steps.
+    """
+
+    def sweep() -> Iterator[tuple[Scenario, Iterable[Row]]]:
+        for number in range(runs):
+            share = number / max(runs - 1, 1)
+            broken = runs > 2 and number == runs - 2
+            scenario = replace(
+                HEALTHY,
+                id=f"lr{number:03d}",
+                name=f"lr-{number:03d}",
+                seed=100 + number,
+                steps=3 * steps // 4 if broken else steps,
+                total_steps=steps,
+                skill_gain=8.0 * share,
+                kl_beta=round(0.04 + 0.01 * (number % 3), 2),
+                exit_code=int(broken),
+            )
+            metrics = training_metrics(scenario)
+            ends = scenario.started.timestamp() + 50.0 * np.arange(1, scenario.steps + 1)
+            evaluations = {evaluation.step: evaluation for evaluation in season(scenario)}
+            yield scenario, demo_rows(metrics, ends, evaluations)
+
+    return write_runs(out, sweep())
+
+
 def main() -> None:
     demos = {scenario.id: scenario for scenario in (HEALTHY, COLLAPSED)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--only", choices=sorted(demos), help="write one of the demo runs")
     what.add_argument("--big", action="store_true", help="write the run of 20,000 steps and 100 metrics (demo-big)")
+    what.add_argument("--sweep", type=int, metavar="N", help="write N runs of a sweep, lr-000 and on")
     what.add_argument("--walkthrough", action="store_true", help=f"write the published run {walkthrough.RUN_ID}")
-    parser.add_argument("--steps", type=int, default=20_000, help="length of the --big run (default %(default)s)")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=20_000,
+        help="length of the --big run, or of each run of --sweep (default %(default)s)",
+    )
     parser.add_argument("--out", type=Path, help="folder to write to (default: the folder of this file)")
     options = parser.parse_args()
-    if (options.big or options.walkthrough) and options.out is None:
-        parser.error("--big and --walkthrough are not part of the repository: name a folder with --out")
+    if (options.big or options.walkthrough or options.sweep) and options.out is None:
+        parser.error("--big, --sweep and --walkthrough are not part of the repository: name a folder with --out")
     out = options.out or HERE
     if options.big:
         written = write_big(out, options.steps)
+    elif options.sweep:
+        written = write_sweep(out, options.sweep, options.steps)
     elif options.walkthrough:
         written = write_walkthrough(out)
     else:

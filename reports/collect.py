@@ -11,8 +11,10 @@ from collections.abc import Sequence
 import pytest
 
 from reports.check_id import CheckId
+from reports.sweeps import AREA, SweepVerdict, call
 from reports.text import plain
 from trainhealth.charts import CHARTS, Chart, Charts
+from trainhealth.sweeps import SWEEP, Comparison
 from trainhealth.verdicts import (
     JUDGEMENT,
     RUN,
@@ -74,26 +76,62 @@ class Collector:
         self._charts: dict[str, Charts] = {}
         self._judgements: dict[str, dict[tuple[str, str], Judgement]] = {}
         self._criteria: Sequence[str] = config.getoption("gate_criteria", None) or ()
+        self._baseline: str | None = config.getoption("baseline_label", None)
+        self._sweep: str = config.getoption("sweep_name", None) or ""
+        self._sweep_criteria: Sequence[str] = config.getoption("sweep_criteria", None) or ()
+        self._comparison: Comparison | None = None
+
+    def sweep(self) -> SweepVerdict | None:
+        """The gate's word on the runs side by side; None where there is one run only."""
+        if not self._sweep:
+            return None
+        said = [judgement for judgement in self._said() if judgement.area == AREA]
+        found = self._whole(judge_run(RunSummary(run=self._sweep, learning_off=True), said), said, self._sweep_criteria)
+        return SweepVerdict(
+            name=self._sweep,
+            verdict=found.verdict,
+            reason=found.reason,
+            call=call(self._comparison, said),
+            comparison=self._comparison,
+            judgements=found.judgements,
+        )
 
     def verdicts(self) -> list[RunVerdict]:
-        said = [judgement for of_check in self._judgements.values() for judgement in of_check.values()]
+        said = [judgement for judgement in self._said() if judgement.area != AREA]
         runs = dict.fromkeys([*self._runs, *self._summaries, *(judgement.run for judgement in said)])
         found = [self._verdict(run, [judgement for judgement in said if judgement.run == run]) for run in runs]
+        baseline = next((verdict for verdict in found if verdict.summary.run == self._baseline), None)
+        if baseline is not None and not self._config.getoption("compare_anyway", False):
+            found = [one if one is baseline else _against(one, baseline) for one in found]
         return sorted(found, key=lambda verdict: -verdict.verdict.severity)
 
     def charts_of(self, run: str) -> tuple[Chart, ...]:
         """What is worth a look in a run; empty where it could not be read."""
         return self._charts[run].charts if run in self._charts else ()
 
+    def deciding(self) -> list[RunVerdict | SweepVerdict]:
+        """What the session's end depends on, worst first: runs and their sweep, not the baseline of a comparison."""
+        sweep = self.sweep()
+        judged = [run for run in self.verdicts() if run.summary.run != self._baseline]
+        return sorted([*judged, *([sweep] if sweep else [])], key=lambda one: -one.verdict.severity)
+
     def judgements_of(self, nodeid: str) -> list[Judgement]:
         """What is known of one check, worst first."""
         return sorted(self._judgements.get(nodeid, {}).values(), key=lambda j: -j.verdict.severity)
 
+    def _said(self) -> list[Judgement]:
+        return [judgement for of_check in self._judgements.values() for judgement in of_check.values()]
+
     def _verdict(self, run: str, judgements: list[Judgement]) -> RunVerdict:
         found = judge_run(self._summaries.get(run, RunSummary(run=run)), judgements)
+        return self._whole(found, judgements, self._criteria)
+
+    @staticmethod
+    def _whole(found: RunVerdict, judgements: list[Judgement], criteria: Sequence[str]) -> RunVerdict:
+        """What was found, and no better than INCONCLUSIVE where one of the `criteria` was not judged."""
         verdict, reasons = found.verdict, [found.reason]
         judged = {judgement.criterion for judgement in judgements}
-        if missing := [criterion for criterion in self._criteria if criterion not in judged]:
+        if missing := [criterion for criterion in criteria if criterion not in judged]:
             verdict = max(verdict, Verdict.INCONCLUSIVE, key=lambda v: v.severity)
             were = "was" if len(missing) == 1 else "were"
             reasons.insert(0, f"not all criteria were judged: {_listed(missing)} {were} not selected or did not run")
@@ -110,9 +148,8 @@ class Collector:
         if report.failed:
             self.tracebacks.setdefault(report.nodeid, report.longreprtext)
         check = CheckId.parse(report.nodeid)
-        about = list(self._judgements.get(report.nodeid, {})) or [
-            (run, check.criterion) for run in check.runs(self._runs)
-        ]
+        runs = (self._sweep,) if check.criterion.startswith(f"{AREA}.") else check.runs(self._runs)
+        about = list(self._judgements.get(report.nodeid, {})) or [(run, check.criterion) for run in runs]
         for run, criterion in about:
             self._keep(report.nodeid, Judgement(run=run, criterion=criterion, verdict=verdict, reason=reason))
 
@@ -126,6 +163,8 @@ class Collector:
             elif name == CHARTS:
                 charts = Charts.model_validate_json(str(value))
                 self._charts.setdefault(charts.run, charts)
+            elif name == SWEEP:
+                self._comparison = Comparison.model_validate_json(str(value))
         said = judgements(report)
         for judgement in said:
             self._keep(report.nodeid, judgement)
@@ -147,8 +186,22 @@ class Collector:
         # What pytest itself has to say (interrupted, internal or usage error, nothing collected) comes first.
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             strict = bool(self._config.getoption("strict_gate", False))
-            session.exitstatus = exit_status(self.verdicts(), strict=strict)
+            session.exitstatus = exit_status(self.deciding(), strict=strict)
         self.exit_status = int(session.exitstatus)
+
+
+def _against(run: RunVerdict, baseline: RunVerdict) -> RunVerdict:
+    """The verdict of a run that was to be compared with a baseline; one that did not pass itself is no measure."""
+    if baseline.verdict in (Verdict.PASS, Verdict.WARN):
+        return run
+    verdict = max(run.verdict, Verdict.ERROR, key=lambda v: v.severity)
+    refused = (
+        f"the baseline {baseline.summary.run} did not pass itself ({baseline.verdict}), so nothing is compared with "
+        "it: choose another, or give --compare-anyway"
+    )
+    alone = tuple(judgement.model_copy(update={"compared": None}) for judgement in run.judgements)
+    update = {"verdict": verdict, "reason": f"{refused}; {run.reason}", "judgements": alone}
+    return run.model_copy(update=update)
 
 
 def judgements(report: _Report) -> list[Judgement]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -19,7 +20,9 @@ import pytest
 from reports.collect import COLLECTOR, Collector, on_worker, runs_to_judge
 from reports.paths import report_dir, safe_folder, writable
 from reports.plots import svg
+from reports.sweeps import SweepVerdict, differences, ranked, ratings_table, training_table
 from reports.text import (
+    compared_of,
     cut,
     extent_of,
     identity_of,
@@ -32,7 +35,7 @@ from reports.text import (
     worst_of,
 )
 from trainhealth.charts import Chart
-from trainhealth.verdicts import Judgement, RunVerdict, Verdict
+from trainhealth.verdicts import Change, Compared, Judgement, RunVerdict, Verdict
 
 _CSS = Path(__file__).with_name("report.css")
 _VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -111,10 +114,10 @@ class _Page:
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
         runs = self._collector.verdicts()
         subject = name_of(runs[0].summary) if len(runs) == 1 else f"{len(runs)} runs"
-        self._report.title = f"{subject}: {runs[0].verdict}"
-        prefix.extend(
-            [_VIEWPORT, *(_dossier(run, self._collector.charts_of(run.summary.run), len(runs)) for run in runs)]
-        )
+        self._report.title = f"{subject}: {self._collector.deciding()[0].verdict}"
+        sweep = self._collector.sweep()
+        dossiers = (_dossier(run, self._collector.charts_of(run.summary.run), len(runs)) for run in runs)
+        prefix.extend([_VIEWPORT, *([_sweep(sweep)] if sweep else []), *dossiers])
 
     @property
     def _collector(self) -> Collector:
@@ -164,6 +167,7 @@ def _evidence(judgement: Judgement) -> str:
         "Detail": judgement.detail,
         "Warning limits": ", ".join(judgement.warn),
         "Fail limits": ", ".join(judgement.fail),
+        "Against the baseline": _against(judgement.compared) if judgement.compared else "",
         "Keys": ", ".join(judgement.keys),
         "Source": judgement.source,
         "Waiver": judgement.waiver,
@@ -203,7 +207,8 @@ def _dossier(run: RunVerdict, charts: Sequence[Chart], runs: int) -> str:
         f"<h3>{_badge(run.verdict)} <span>{_safe(name_of(run.summary))}</span></h3>"
         f'<p class="identity">{escape(identity_of(run.summary))}</p>'
         f"<p>{_safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
-        f"{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}{_charts(charts, opened=runs <= _OPEN_RUNS)}</section>"
+        f"{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}{_compared(run)}"
+        f"{_charts(charts, opened=runs <= _OPEN_RUNS)}</section>"
     )
 
 
@@ -212,6 +217,54 @@ def _charts(charts: Sequence[Chart], *, opened: bool) -> str:
     if not drawn:
         return ""
     return f'<details{" open" if opened else ""}><summary>Charts</summary><div class="charts">{drawn}</div></details>'
+
+
+def _against(compared: Compared) -> str:
+    return f"{compared.change}: {compared_of(compared)} ({compared.baseline}, {compared.extent})"
+
+
+def _compared(run: RunVerdict) -> str:
+    """What changed against the baseline, the worse first."""
+    pairs = [(one, one.compared) for one in run.judgements if one.compared is not None]
+    if not pairs:
+        return ""
+    counts = Counter(compared.change for _, compared in pairs)
+    lines = [
+        f"<li><span>{change}</span> <span><strong>{_criterion(one)}</strong> {_safe(compared_of(compared))}, "
+        f"{_safe(compared.extent)}</span></li>"
+        for change in (Change.WORSE, Change.BETTER, Change.UNCLEAR)
+        for one, compared in pairs
+        if compared.change is change
+    ]
+    told = ", ".join(f"{counts[change]} {change}" for change in Change if counts[change])
+    return f"<details><summary>Against {_safe(pairs[0][1].baseline)}: {told}</summary>{_list(lines)}</details>"
+
+
+def _sweep(sweep: SweepVerdict) -> str:
+    """The runs side by side: who won, the tables, the rankings, and what differs in the configurations."""
+    compared = sweep.comparison
+    head = (
+        f'<section class="dossier {sweep.verdict.lower()}">'
+        f"<h3>{_badge(sweep.verdict)} <span>Sweep {_safe(sweep.name)}</span></h3>"
+        f"<p><strong>{_safe(sweep.call)}</strong></p>"
+    )
+    if compared is None:
+        return f"{head}<p>{_safe(sweep.reason)}</p></section>"
+    notes = "".join(f'<p class="note">{_safe(note)}</p>' for note in compared.notes)
+    tables = "".join(_text_table(*table) for table in (ratings_table(compared), training_table(compared)))
+    rankings = "".join(f"<p>By {_safe(ranked(one, compared, len(one.runs)))}</p>" for one in compared.rankings)
+    differing = _text_table(["config", "values"], [[key, values] for key, values in differences(compared, _TABLE_ROWS)])
+    config = f"<details><summary>What differs in their configs</summary>{differing}</details>" if differing else ""
+    details = f"<details><summary>Rankings</summary>{rankings}</details>" if rankings else ""
+    return f"{head}{notes}{tables}{details}{config}</section>"
+
+
+def _text_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    if not lines:
+        return ""
+    head = "".join(f"<th>{_safe(text)}</th>" for text in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{_safe(text)}</td>' for text in line)}</tr>" for line in lines)
+    return f'<div class="evidence runs"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _headline(judgement: Judgement) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -58,6 +59,26 @@ def writable(config: pytest.Config, path: Path) -> bool:
         complain(config, f"{path} was not written: {error.strerror or error}; choose another folder with --report-dir")
         return False
     return True
+
+
+def replace(path: Path, text: str) -> None:
+    """Write whole or not at all; a link in the place of the file is replaced, not followed."""
+    new = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        with new.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def remove(config: pytest.Config, path: Path) -> None:
+    """Take a file of an earlier session away; if it stays, the terminal report says so."""
+    try:
+        if path.is_file() and writable(config, path):
+            path.unlink()
+    except OSError as error:
+        complain(config, f"{path} of an earlier session could not be removed: {error.strerror or error}")
 
 
 def complain(config: pytest.Config, sentence: str) -> None:

@@ -48,6 +48,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     written = [
         _publish(config, verdict, plugin.by_run[verdict.summary.run], collector.exit_status)
         for verdict in collector.verdicts()
+        if verdict.summary.run in plugin.by_run
     ]
     if not all(written) and collector.exit_status == 0:
         # Whoever waits for the promotion on the server would wait for ever.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import textwrap
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -14,7 +14,9 @@ import pytest
 from reports.collect import COLLECTOR, on_worker, runs_to_judge
 from reports.paths import COMPLAINTS, shown, verdict_path
 from reports.publish import PUBLISHED
+from reports.sweeps import SweepVerdict, differences, ranked, ratings_table, training_table
 from reports.text import (
+    compared_of,
     cut,
     extent_of,
     identity_of,
@@ -29,7 +31,7 @@ from reports.text import (
     visible,
     worst_of,
 )
-from trainhealth.verdicts import Judgement, RunVerdict, Verdict
+from trainhealth.verdicts import Change, Judgement, RunVerdict, Verdict
 
 _COLOURS: dict[Verdict, dict[str, bool]] = {
     Verdict.PASS: {"green": True},
@@ -42,6 +44,8 @@ _COLOURS: dict[Verdict, dict[str, bool]] = {
 }
 _PYTEST_STATUS = {2: "interrupted", 3: "internal error", 4: "usage error", 5: "nothing collected"}
 _LONGEST = 400
+_MANY = 12  # more runs than this are told of briefly
+_TABLE_LINES, _RANKED, _KEYS, _NAME = 20, 5, 12, 32
 _CI_COMMAND = re.compile(r"^(\s*)(?=::|##)")
 
 
@@ -63,18 +67,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     collector = config.stash.get(COLLECTOR, None)
     if collector is None:
         return
-    page = _Page(terminalreporter, config.get_verbosity())
+    runs, sweep = collector.verdicts(), collector.sweep()
+    verbosity = config.get_verbosity()
+    page = _Page(terminalreporter, min(verbosity, -1) if len(runs) > _MANY and verbosity == 0 else verbosity)
     terminalreporter.write_sep("=", "training health")
-    runs = collector.verdicts()
     for run in runs:
         page.run(run)
+    if sweep is not None:
+        page.sweep(sweep)
     if config.option.tbstyle == "no":
         page.tracebacks(collector.tracebacks)
     for sentence in config.stash.get(PUBLISHED, []):
         page.paragraph("", plain(sentence), Verdict.PASS)
     for complaint in config.stash.get(COMPLAINTS, []):
         page.paragraph("", plain(complaint), Verdict.ERROR)
-    page.gate(runs, collector.exit_status, _reports(config, runs))
+    page.gate(collector.deciding()[0].verdict, collector.exit_status, _reports(config, runs))
 
 
 def _reports(config: pytest.Config, runs: list[RunVerdict]) -> str:
@@ -125,6 +132,7 @@ class _Page:
         quiet = () if self._full else (Verdict.PASS, Verdict.NOT_APPLICABLE)
         for alike in _alike(one for one in run.judgements if one.verdict not in quiet):
             self.judgement(alike[0], _named(alike, run))
+        self._compared(run.judgements)
         if not self._full:
             self._passed(run.judgements)
             self._not_applicable(run)
@@ -156,8 +164,38 @@ class _Page:
             for line in traceback.splitlines():
                 self._terminal.write_line(_CI_COMMAND.sub(r"\1'", visible(line)))
 
-    def gate(self, runs: list[RunVerdict], status: int, reports: str) -> None:
-        verdict = runs[0].verdict
+    def sweep(self, sweep: SweepVerdict) -> None:
+        """Who won, the tables, the rankings and what differs in the configurations."""
+        self._terminal.write_sep("-", f"sweep {plain(sweep.name)}")
+        self.paragraph(f"sweep  {sweep.verdict}", plain(sweep.call), sweep.verdict)
+        compared = sweep.comparison
+        if compared is not None:
+            for note in compared.notes:
+                self.paragraph("", f"note: {self._cut(plain(note))}", Verdict.NOT_APPLICABLE, indent=2, hanging=2)
+            for table in (ratings_table(compared), training_table(compared)):
+                self._table(*table)
+            most = len(compared.rows) if self._full else _RANKED
+            for ranking in compared.rankings:
+                self.paragraph("", f"by {ranked(ranking, compared, most)}", Verdict.PASS, indent=2)
+            for key, values in differences(compared, most)[: None if self._full else _KEYS]:
+                self.paragraph("", f"config {key} = {self._cut(values)}", Verdict.PASS, indent=2)
+        for judgement in sweep.judgements:
+            if judgement.verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE) or self._full:
+                self.judgement(judgement, judgement.criterion)
+        self._terminal.write_line("")
+
+    def _table(self, heads: list[str], lines: list[list[str]]) -> None:
+        shown = lines if self._full else lines[:_TABLE_LINES]
+        cells = [[cut(line[0], _NAME), *line[1:]] for line in (heads, *shown)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        for first, *others in cells:
+            numbers = (text.rjust(wide) for text, wide in zip(others, widths[1:], strict=True))
+            padded = [first.ljust(widths[0]), *numbers]
+            self._terminal.write_line(_CI_COMMAND.sub(r"\1'", "  " + "  ".join(padded)))
+        if len(lines) > len(shown):
+            self._terminal.write_line(f"  and {len(lines) - len(shown)} more: -v, report.html or sweep.json")
+
+    def gate(self, verdict: Verdict, status: int, reports: str) -> None:
         why = f": {_PYTEST_STATUS[status]}" if status in _PYTEST_STATUS else ""
         self.paragraph(f"gate: {verdict} (exit {status}{why})", reports, verdict)
 
@@ -173,6 +211,23 @@ class _Page:
         worst = worst_of(judgement)
         parts = (f"{value} against {limit}", extent_of(judgement), f"worst at {worst}" if worst else "")
         return ", ".join(part for part in parts if part)
+
+    def _compared(self, judgements: Iterable[Judgement]) -> None:
+        """What got worse or better than in the baseline run, and how much did neither."""
+        pairs = [(one.criterion, one.compared) for one in judgements if one.compared is not None]
+        if not pairs:
+            return
+        extents = Counter(compared.extent for _, compared in pairs)
+        head = f"against {plain(pairs[0][1].baseline)}"
+        self.paragraph(head, plain(extents.most_common(1)[0][0]), Verdict.PASS, indent=2)
+        for change, verdict in ((Change.WORSE, Verdict.WARN), (Change.BETTER, Verdict.PASS)):
+            for criterion, compared in pairs:
+                if compared.change is change:
+                    self.paragraph(f"{change} {criterion}", self._cut(compared_of(compared)), verdict, indent=4)
+        for change in (Change.UNCLEAR, Change.ALIKE):
+            names = [criterion for criterion, compared in pairs if compared.change is change]
+            if names:
+                self.paragraph(str(change), ", ".join(names), Verdict.NOT_APPLICABLE, indent=4)
 
     def _not_applicable(self, run: RunVerdict) -> None:
         groups = _alike(one for one in run.judgements if one.verdict is Verdict.NOT_APPLICABLE)

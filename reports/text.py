@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from importlib.metadata import PackageNotFoundError, version
 
-from trainhealth.verdicts import Judgement, RunSummary, RunVerdict, Verdict
+from trainhealth.verdicts import Compared, Judgement, RunSummary, RunVerdict, Verdict
 
 _CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -100,6 +100,12 @@ def identity_of(summary: RunSummary) -> str:
         f"{summary.rows:,} rows" if summary.rows else "",
     )
     return " · ".join(plain(part) for part in parts if part)
+
+
+def compared_of(compared: Compared) -> str:
+    """``55 Elo against 257 Elo, -201 Elo [-280 Elo … -122 Elo]``"""
+    difference = f", {compared.difference_text}" if compared.difference_text else ""
+    return plain(f"{compared.value or '-'} against {compared.baseline_value or '-'}{difference}")
 
 
 def tally(run: RunVerdict) -> str:

@@ -6,19 +6,17 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
-from uuid import uuid4
 
 import pytest
-from pydantic import Field
+from pydantic import BaseModel, Field
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from reports.collect import COLLECTOR, runs_to_judge
-from reports.paths import complain, verdict_path, writable
+from reports.paths import complain, remove, replace, verdict_path, writable
 from reports.text import project_version
 from trainhealth.verdicts import RunVerdict
 
@@ -33,9 +31,11 @@ class VerdictFile(RunVerdict):
     exit_status: int = Field(description="The exit status of the whole pytest session, all runs together.")
     judged_at: str = Field(description="UTC, ISO 8601.")
 
-    def to_json(self) -> str:
-        plain: Any = json.loads(self.model_dump_json(by_alias=True))
-        return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+def json_text(file: BaseModel) -> str:
+    """A file of ours as JSON: keys in order, no constants that JSON lacks."""
+    plain: Any = json.loads(file.model_dump_json(by_alias=True))
+    return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 class _WithNonFinite(GenerateJsonSchema):
@@ -47,7 +47,12 @@ class _WithNonFinite(GenerateJsonSchema):
 
 def schema() -> str:
     """The JSON Schema of verdict.json."""
-    found = VerdictFile.model_json_schema(mode="serialization", schema_generator=_WithNonFinite)
+    return schema_of(VerdictFile)
+
+
+def schema_of(file: type[BaseModel]) -> str:
+    """The JSON Schema of a file of ours."""
+    found = file.model_json_schema(mode="serialization", schema_generator=_WithNonFinite)
     found["$schema"] = GenerateJsonSchema.schema_dialect
     return json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -58,12 +63,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if COLLECTOR in config.stash:
         for run in runs_to_judge(config):
-            path = verdict_path(config, run)
-            try:
-                if path.is_file() and writable(config, path):
-                    path.unlink()
-            except OSError as error:
-                complain(config, f"{path} of an earlier session could not be removed: {error.strerror or error}")
+            remove(config, verdict_path(config, run))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -84,20 +84,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             judged_at=judged_at,
         )
         try:
-            _replace(path, file.to_json())
+            replace(path, json_text(file))
         except OSError as error:
             complain(config, f"{path} was not written: {error.strerror or error}")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write whole or not at all; a link in the place of the file is replaced, not followed."""
-    new = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        with new.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

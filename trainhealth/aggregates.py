@@ -1,12 +1,17 @@
 """What is asked of training events, as value objects that a renderer walks: into SQL, or into another query language.
 
-An `Aggregate` is one query: a filter, and measures over the events that pass it. Conditions and measures name
-fields canonically; which fields of a source they stand for is the business of thresholds.yaml and the renderer.
-Three rules hold for every renderer:
+A question is one query: an `Aggregate` (a filter, and measures over the events that pass it), or a `Listing` of a few
+events. Conditions and measures name fields canonically; which fields of a source they stand for is the business of
+thresholds.yaml and the renderer. These rules hold for every renderer:
 
+- a text that is empty or blank is absent;
 - a condition on an absent value is false, and its `Not` is true;
-- text is compared without regard to case;
-- `Sum`, `Min`, `Max`, `Quantile` and `AtMax` see usable values only (`State.USABLE`); of no value at all they are null.
+- names of events and levels are compared without regard to case (`TextIn`, `TextEndsWith`), names of runs and
+  rollouts with regard to it (`TextIs`, `TextStartsWith`): a store may hold runs "a" and "A", while "ERROR" and
+  "error" are one level;
+- events are grouped by a text as it is written; those without it are a group of their own, whose value is None;
+- `Sum`, `Min`, `Max`, `Quantile` and `AtMax` see usable values only (`State.USABLE`); of no value at all they are None;
+- without groups there is one answer, of nothing too; with groups, nothing has no answer.
 
 Only counts and sums are asked for: ratios, zero guards and rounding are done once, in trainhealth/events.py.
 """
@@ -14,13 +19,39 @@ Only counts and sums are asked for: ratios, zero guards and rounding are done on
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-TEXTS = ("event", "level", "rollout_id", "run_name")
+TEXTS = ("event", "level", "run_name", "rollout_id", "horizon", "power", "winner", "adapter", "message")
 """Canonical fields that hold text."""
 NUMBERS = (
+    "rollout_duration_s",
+    "trajectories",
+    "expected_orders",
+    "output_tokens",
+    "input_tokens",
+    "generation_time_s",
+    "inference_time_s",
+    "adapter_load_s",
+    "output_tps",
+    "input_tps",
+    "batch_size",
+    "cache_hit_rate",
+    "cache_hits",
+    "cache_queries",
+    "step",
+    "kl",
+    "grad_norm",
+    "training_time_s",
+    "gpu_utilisation",
+    "gpu_memory",
+    "gpu_memory_total",
+)
+"""Canonical fields that hold numbers; none of them can be negative."""
+SIGNED = ("loss", "reward")
+"""Canonical fields that hold numbers of either sign; so do those of `score_of`."""
+CHECKED = (
     "rollout_duration_s",
     "trajectories",
     "expected_orders",
@@ -31,38 +62,58 @@ NUMBERS = (
     "input_tps",
     "batch_size",
 )
-"""Canonical fields that hold numbers; none of them can be negative."""
+"""The numeric fields whose damage is counted; of no other is `State.NOT_A_NUMBER` asked."""
 TIME = "time"
 """Canonical field of the time of an event, unix seconds."""
 
 MIN_EVENTS = 20
 """Fewest events a rate or a quantile is judged on: below 20, one bad event alone breaks a limit of 95 %, and a p95
 is little else than the maximum."""
+MAX_GROUPS = 10_000
+"""Most groups that are asked for. They are added up in Python: a source that has more must not be judged by these."""
+RECENT = 20
+"""How many of the latest errors and warnings are listed."""
 
 ROLLOUT_START, ROLLOUT_COMPLETE, ROLLOUT_ERROR = "rollout_start", "rollout_complete", "rollout_error"
 ORDERS_EXTRACTED, ORDERS_EMPTY, ORDERS_PARTIAL = "orders_extracted", "orders_empty", "orders_partial"
 INFERENCE_EVENTS = ("inference_timing_breakdown", "inference_response")
 """One of each is written for the same request; the first has the finer timing and is preferred."""
+TRAINING_STEP = "training_step"
+PREFIX_CACHE, GPU_STATS = "prefix_cache_stats", "gpu_stats"
+GAUGED = (TRAINING_STEP, PREFIX_CACHE, GPU_STATS)
+"""What the trainer, the prefix cache and the GPU say of themselves."""
 
 Value = float | int | str | None
 Row = Mapping[str, Value]
-"""One answer: measure name -> value, and for a breakdown the name of the field -> its value."""
+"""One answer: measure name -> value, and the name of each field of `by`, or of a listing -> its value."""
+
+_SCORE = "final_score."
+
+
+def score_of(power: str) -> str:
+    """Canonical field of the final score that `power` had in a game."""
+    return f"{_SCORE}{power}"
+
+
+def is_signed(field: str) -> bool:
+    return field in SIGNED or field.startswith(_SCORE)
 
 
 class State(Enum):
     """What a numeric field holds in one event; the field is absent where none of these is true."""
 
     USABLE = "usable"
-    """Finite and not negative."""
+    """Finite, and not negative unless `is_signed`."""
     NON_FINITE = "non_finite"
     NEGATIVE = "negative"
+    """Finite and negative where it cannot be; never true where `is_signed`."""
     NOT_A_NUMBER = "not_a_number"
     """Something is there, but text that no number can be read from."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextIn:
-    """The text is one of `values`, which are written in lower case."""
+    """The text is one of `values`, which are written in lower case; case does not matter."""
 
     field: str
     values: tuple[str, ...]
@@ -70,15 +121,31 @@ class TextIn:
 
 @dataclass(frozen=True, slots=True)
 class TextEndsWith:
-    """The text ends in `suffix`, which is written in lower case."""
+    """The text ends in `suffix`, which is written in lower case; case does not matter."""
 
     field: str
     suffix: str
 
 
 @dataclass(frozen=True, slots=True)
+class TextIs:
+    """The text is exactly one of `values`; of no values it is none."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextStartsWith:
+    """The text begins exactly with one of `prefixes`; of no prefixes it does with none."""
+
+    field: str
+    prefixes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
-    """The text field is there and not empty."""
+    """The text field is there."""
 
     field: str
 
@@ -104,21 +171,34 @@ class Above:
 
 
 @dataclass(frozen=True, slots=True)
+class Within:
+    """The number is neither below `low` nor above `high`; either may be infinite."""
+
+    field: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     condition: Condition
 
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
+    """Every condition holds; of none, it does."""
+
     conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
+    """One of the conditions holds; of none, it does not."""
+
     conditions: tuple[Condition, ...]
 
 
-Condition = TextIn | TextEndsWith | Known | Is | Equals | Above | Not | AllOf | AnyOf
+Condition = TextIn | TextEndsWith | TextIs | TextStartsWith | Known | Is | Equals | Above | Within | Not | AllOf | AnyOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +249,7 @@ class Quantile:
 
 @dataclass(frozen=True, slots=True)
 class AtMax:
-    """The value of `of` in the event where `field` is largest."""
+    """The value of `of`, a text or a number, in the event where `field` is largest."""
 
     name: str
     field: str
@@ -194,16 +274,37 @@ class Aggregate:
 
     Attributes:
         measures: what is computed over the events for which `where` holds.
-        per: gather events first; `measures` then run over the gathered rows and name their columns.
-        by: one answer for each value of this text field, at most `limit` of them, by the first measure, largest
-            first; without it there is one answer.
+        per: gather events first; `measures` and `by` then see the gathered rows, and name their columns.
+        by: one answer for each combination of values of these text fields, at most `limit` of them, by the first
+            measure, largest first; without it there is one answer.
     """
 
     measures: tuple[Measure, ...]
     where: Condition | None = None
     per: Per | None = None
-    by: str | None = None
-    limit: int = 50
+    by: tuple[str, ...] = ()
+    limit: int = MAX_GROUPS
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The latest `limit` events for which `where` holds, newest first, those without a time last.
+
+    One row for each event: these text fields, and `TIME` in unix seconds.
+    """
+
+    fields: tuple[str, ...]
+    where: Condition
+    limit: int
+
+
+Question = Aggregate | Listing
+
+
+def every(*conditions: Condition | None) -> Condition:
+    """All of the conditions that are given."""
+    given = tuple(condition for condition in conditions if condition is not None)
+    return given[0] if len(given) == 1 else AllOf(given)
 
 
 def is_event(*names: str) -> Condition:
@@ -212,11 +313,16 @@ def is_event(*names: str) -> Condition:
 
 def quality(field: str, where: Condition | None = None) -> tuple[Measure, ...]:
     """Counts of what `field` holds, named ``<field>.<state>``."""
-    return tuple(
-        Count(f"{field}.{state.value}", AllOf((where, Is(field, state))) if where else Is(field, state))
-        for state in State
-    )
+    return tuple(Count(f"{field}.{state.value}", every(where, Is(field, state))) for state in State)
 
+
+def total(field: str, where: Condition | None = None) -> tuple[Measure, ...]:
+    """What a mean of `field` takes: the sum under its own name, and ``<field>.usable``, over how many."""
+    return Sum(field, field, where), Count(f"{field}.usable", every(where, Is(field, State.USABLE)))
+
+
+ERROR = AnyOf((TextIn("level", ("error", "critical", "fatal")), TextEndsWith("event", "_error")))
+WARNING = TextIn("level", ("warning", "warn"))
 
 _STARTED, _COMPLETED, _FAILED = is_event(ROLLOUT_START), is_event(ROLLOUT_COMPLETE), is_event(ROLLOUT_ERROR)
 _OF_ROLLOUTS = is_event(ROLLOUT_START, ROLLOUT_COMPLETE, ROLLOUT_ERROR)
@@ -226,57 +332,149 @@ DURATION_QUANTILES = {
     0.95: Quantile("p95", "rollout_duration_s", 0.95, _COMPLETED),
 }
 
-INVENTORY = Aggregate((Count("events"),), by="event")
-"""Which events there are."""
 
-EVERYTHING = Aggregate(
-    (
-        Count("events"),
-        Count("levelled", Known("level")),
-        Count("errors", AnyOf((TextIn("level", ("error", "critical", "fatal")), TextEndsWith("event", "_error")))),
-        Count("warnings", TextIn("level", ("warning", "warn"))),
-        Min("first", TIME),
-        Max("last", TIME),
+def by_event(mine: Condition | None, by_time: Condition, by_rollout: Condition, shared: Condition) -> Aggregate:
+    """Which events there are, and how they were told from those of others."""
+    return Aggregate(
+        (
+            Count("events"),
+            Count("levelled", Known("level")),
+            Count("errors", ERROR),
+            Count("warnings", AllOf((WARNING, Not(ERROR)))),
+            Count("by_time", by_time),
+            Count("by_rollout", by_rollout),
+            Count("shared", shared),
+            Min("first", TIME),
+            Max("last", TIME),
+        ),
+        where=mine,
+        by=("event",),
     )
-)
-
-ROLLOUTS = Aggregate(
-    (
-        Count("starts", _STARTED),
-        Count("completions", _COMPLETED),
-        Count("errors", _FAILED),
-        Count("starts_with_id", AllOf((_STARTED, Known("rollout_id")))),
-        Count("completions_with_id", AllOf((_COMPLETED, Known("rollout_id")))),
-        Count("timed_completions", AllOf((_COMPLETED, Is(TIME, State.USABLE)))),
-        Min("first_start", TIME, _STARTED),
-        Min("first_completion", TIME, _COMPLETED),
-        Max("last_completion", TIME, _COMPLETED),
-        *quality("rollout_duration_s", _COMPLETED),
-        *DURATION_QUANTILES.values(),
-        Max("longest", "rollout_duration_s", _COMPLETED),
-        AtMax("longest_id", "rollout_duration_s", "rollout_id", _COMPLETED),
-        AtMax("longest_at", "rollout_duration_s", TIME, _COMPLETED),
-        *quality("trajectories", _COMPLETED),
-        Sum("trajectories", "trajectories", _COMPLETED),
-    ),
-    where=_OF_ROLLOUTS,
-)
-
-EXTRACTION = Aggregate(
-    (
-        Count("nothing_to_do", _NOTHING_TO_DO),
-        Count("extracted", AllOf((is_event(ORDERS_EXTRACTED), Not(_NOTHING_TO_DO)))),
-        Count("empty", AllOf((is_event(ORDERS_EMPTY), Not(_NOTHING_TO_DO)))),
-        Count("partial", AllOf((is_event(ORDERS_PARTIAL), Not(_NOTHING_TO_DO)))),
-        Count("events"),
-        *quality("expected_orders"),
-    ),
-    where=is_event(ORDERS_EXTRACTED, ORDERS_EMPTY, ORDERS_PARTIAL),
-)
 
 
-def inference(event: str) -> Aggregate:
-    """Token throughput and batch size over the `event` events; tokens and time are summed where both are there."""
+def gauges(mine: Condition | None) -> Aggregate:
+    """By event, what the trainer, the prefix cache and the GPU say of themselves."""
+    means = ("kl", "grad_norm", "loss", "reward", "training_time_s", "cache_hits", "cache_queries", "cache_hit_rate",
+             "gpu_utilisation")  # fmt: skip
+    largest = ("step", "kl", "grad_norm", "gpu_memory", "gpu_memory_total")
+    return Aggregate(
+        (
+            Count("events"),
+            *(measure for field in means for measure in total(field)),
+            *(Max(f"{field}.max", field) for field in largest),
+        ),
+        where=every(mine, is_event(*GAUGED)),
+        by=("event",),
+    )
+
+
+def rollouts(mine: Condition | None, powers: Sequence[str] = ()) -> Aggregate:
+    """Rollouts as a whole, and how each of `powers` ended in the games that completed."""
+    outcomes: list[Measure] = [Count("games_won", AllOf((_COMPLETED, Known("winner"))))]
+    for power in powers:
+        score = score_of(power)
+        outcomes += [*total(score, _COMPLETED), Max(f"{score}.max", score, _COMPLETED)]
+        outcomes.append(Count(f"wins.{power}", AllOf((_COMPLETED, TextIn("winner", (power.lower(),))))))
+    return Aggregate(
+        (
+            Count("starts", _STARTED),
+            Count("completions", _COMPLETED),
+            Count("errors", _FAILED),
+            Count("starts_with_id", AllOf((_STARTED, Known("rollout_id")))),
+            Count("completions_with_id", AllOf((_COMPLETED, Known("rollout_id")))),
+            Count("timed_completions", AllOf((_COMPLETED, Is(TIME, State.USABLE)))),
+            Min("first_start", TIME, _STARTED),
+            Min("first_completion", TIME, _COMPLETED),
+            Max("last_completion", TIME, _COMPLETED),
+            *quality("rollout_duration_s", _COMPLETED),
+            Sum("rollout_duration_s", "rollout_duration_s", _COMPLETED),
+            *DURATION_QUANTILES.values(),
+            Max("longest", "rollout_duration_s", _COMPLETED),
+            AtMax("longest_id", "rollout_duration_s", "rollout_id", _COMPLETED),
+            AtMax("longest_at", "rollout_duration_s", TIME, _COMPLETED),
+            *quality("trajectories", _COMPLETED),
+            Sum("trajectories", "trajectories", _COMPLETED),
+            *outcomes,
+        ),
+        where=every(mine, _OF_ROLLOUTS),
+    )
+
+
+def rollouts_by_id(mine: Condition | None, cutoff: float) -> Aggregate:
+    """By horizon, what became of each rollout that has an id; one begun after `cutoff` (unix seconds) may still run.
+
+    A rollout's horizon is that of its latest event that has one: writers give it at the start, or at the end.
+    """
+    started, completed, failed = Above("starts", 0), Above("completions", 0), Above("errors", 0)
+    return Aggregate(
+        (
+            Count("rollouts"),
+            Count("started", started),
+            Count("completed", AllOf((started, completed))),
+            Count("failed", AllOf((started, failed, Not(completed)))),
+            Count("running", AllOf((started, Not(failed), Not(completed), Above("begun", cutoff)))),
+            Count("begun_before", AllOf((completed, Not(started)))),
+            *_durations_by_horizon(),
+        ),
+        where=every(mine, _OF_ROLLOUTS, Known("rollout_id")),
+        per=Per(
+            "rollout_id",
+            (
+                Count("starts", _STARTED),
+                Count("completions", _COMPLETED),
+                Count("errors", _FAILED),
+                Max("begun", TIME, _STARTED),
+                AtMax("horizon", TIME, "horizon", Known("horizon")),
+                Max("rollout_duration_s", "rollout_duration_s", _COMPLETED),
+                Max("trajectories", "trajectories", _COMPLETED),
+            ),
+        ),
+        by=("horizon",),
+    )
+
+
+def rollouts_since(mine: Condition | None, cutoff: float) -> Aggregate:
+    """By horizon, rollouts begun after `cutoff` (unix seconds) and those completed, for writers that give no ids."""
+    return Aggregate(
+        (
+            Count("rollouts", AnyOf((_STARTED, _COMPLETED))),
+            Count("recent_starts", AllOf((_STARTED, Above(TIME, cutoff)))),
+            *_durations_by_horizon(_COMPLETED),
+        ),
+        where=every(mine, _OF_ROLLOUTS),
+        by=("horizon",),
+    )
+
+
+def _durations_by_horizon(where: Condition | None = None) -> tuple[Measure, ...]:
+    duration, trajectories = "rollout_duration_s", "trajectories"
+    return (
+        *total(duration, where),
+        Quantile("p50", duration, 0.5, where),
+        Quantile("p95", duration, 0.95, where),
+        Max("longest", duration, where),
+        *total(trajectories, where),
+    )
+
+
+def extraction(mine: Condition | None) -> Aggregate:
+    """By power, what could be read from its answers."""
+    return Aggregate(
+        (
+            Count("events"),
+            Count("nothing_to_do", _NOTHING_TO_DO),
+            Count("extracted", AllOf((is_event(ORDERS_EXTRACTED), Not(_NOTHING_TO_DO)))),
+            Count("empty", AllOf((is_event(ORDERS_EMPTY), Not(_NOTHING_TO_DO)))),
+            Count("partial", AllOf((is_event(ORDERS_PARTIAL), Not(_NOTHING_TO_DO)))),
+            *quality("expected_orders"),
+        ),
+        where=every(mine, is_event(ORDERS_EXTRACTED, ORDERS_EMPTY, ORDERS_PARTIAL)),
+        by=("power",),
+    )
+
+
+def inference(mine: Condition | None, event: str) -> Aggregate:
+    """By adapter, the requests that `event` tells of; tokens and time are summed where one has both."""
 
     def throughput(direction: str) -> tuple[Measure, ...]:
         tokens, timed = f"{direction}_tokens", Is("generation_time_s", State.USABLE)
@@ -294,39 +492,24 @@ def inference(event: str) -> Aggregate:
         (
             Count("events"),
             *quality("generation_time_s"),
+            Sum("generation_time_s", "generation_time_s"),
             *throughput("output"),
             *throughput("input"),
             *quality("batch_size"),
             Sum("batch_size", "batch_size"),
+            *total("inference_time_s"),
+            *total("adapter_load_s"),
+            Max("adapter_load_max", "adapter_load_s"),
+            *total("cache_hit_rate"),
+            *total("cache_hits"),
+            *total("cache_queries"),
         ),
-        where=is_event(event),
+        where=every(mine, is_event(event)),
+        by=("adapter",),
     )
 
 
-def rollouts_by_id(cutoff: float) -> Aggregate:
-    """What became of each rollout that has an id; one begun after `cutoff` (unix seconds) may still be running."""
-    started, completed, failed = Above("starts", 0), Above("completions", 0), Above("errors", 0)
-    return Aggregate(
-        (
-            Count("started", started),
-            Count("completed", AllOf((started, completed))),
-            Count("failed", AllOf((started, failed, Not(completed)))),
-            Count("running", AllOf((started, Not(failed), Not(completed), Above("begun", cutoff)))),
-            Count("begun_before", AllOf((completed, Not(started)))),
-        ),
-        where=AllOf((_OF_ROLLOUTS, Known("rollout_id"))),
-        per=Per(
-            "rollout_id",
-            (
-                Count("starts", _STARTED),
-                Count("completions", _COMPLETED),
-                Count("errors", _FAILED),
-                Max("begun", TIME, _STARTED),
-            ),
-        ),
-    )
-
-
-def rollouts_since(cutoff: float) -> Aggregate:
-    """Rollouts begun after `cutoff` (unix seconds), for writers that give no ids."""
-    return Aggregate((Count("starts", AllOf((_STARTED, Above(TIME, cutoff)))),), where=_STARTED)
+def recent_problems(mine: Condition | None) -> Listing:
+    """The latest errors and warnings."""
+    fields = ("event", "level", "message", "run_name", "rollout_id")
+    return Listing(fields, every(mine, AnyOf((ERROR, WARNING))), RECENT)

@@ -1,6 +1,6 @@
 """Training events, aggregated: each criterion's number with the evidence behind it.
 
-The source answers a handful of queries (trainhealth/aggregates.py); everything that turns counts and sums into
+The source answers eight questions (trainhealth/aggregates.py); everything that turns counts and sums into
 verdict-worthy numbers happens here, once, whatever the source. Values are not rounded, so that rounding cannot
 carry one over a limit.
 """
@@ -9,35 +9,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from trainhealth import event_tables
 from trainhealth.aggregates import (
     DURATION_QUANTILES,
-    EVERYTHING,
-    EXTRACTION,
     INFERENCE_EVENTS,
-    INVENTORY,
     MIN_EVENTS,
     ORDERS_EMPTY,
     ORDERS_EXTRACTED,
     ORDERS_PARTIAL,
     ROLLOUT_COMPLETE,
     ROLLOUT_START,
-    ROLLOUTS,
     Aggregate,
+    Question,
     Row,
     State,
+    by_event,
+    extraction,
+    gauges,
     inference,
+    recent_problems,
+    rollouts,
     rollouts_by_id,
     rollouts_since,
+    score_of,
 )
+from trainhealth.answers import Answer, Quality, added
+from trainhealth.attribution import ALL, EVERYBODY, Attribution, Scope, moment, span
+from trainhealth.balance import MIN_EXPECTED, equal_shares, wilson
+from trainhealth.errors import DataError
 from trainhealth.measurement import Measurement
-from trainhealth.verdicts import Inconclusive
+from trainhealth.verdicts import Absent, Inconclusive
 
 MIN_COVERAGE = 0.95
 """Share of the events that must hold a field before the rest speaks for all: the coverage every metric must have."""
+HEALTHY, DEGRADED, UNHEALTHY = "healthy", "degraded", "unhealthy"
 
 
 class FieldAlias(Protocol):
@@ -53,92 +61,6 @@ Fields = Mapping[str, Sequence[FieldAlias]]
 """Canonical field -> the source's names for it, the first one that an event has counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer of a source, typed: a count of nothing is 0, any other measure of nothing is None."""
-
-    row: Row
-
-    def count(self, name: str) -> int:
-        return int(self.row.get(name) or 0)
-
-    def number(self, name: str) -> float | None:
-        value = self.row.get(name)
-        return None if value is None else float(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """What one field holds over `events` events."""
-
-    field: str
-    events: int
-    usable: int
-    non_finite: int
-    negative: int
-    not_a_number: int
-
-    @property
-    def seen(self) -> int:
-        """Events that count: with a value, or with a non-finite one, which rules out a pass by itself."""
-        return self.usable + self.non_finite
-
-    @property
-    def absent(self) -> int:
-        return self.events - self.seen - self.negative - self.not_a_number
-
-    def __str__(self) -> str:
-        """What is wrong with the values, or nothing."""
-        flaws = {
-            "NaN or infinite": self.non_finite,
-            "negative": self.negative,
-            "not a number": self.not_a_number,
-            "absent": self.absent,
-        }
-        found = ", ".join(f"{number:,} {flaw}" for flaw, number in flaws.items() if number)
-        return f"{self.field}: {found} of {self.events:,}" if found else ""
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """What a source holds beside the events that are judged.
-
-    Attributes:
-        others: events that name another run; `other` is one such name.
-        outside: events without a run's name from outside `lifetime` (unix seconds; None where nobody knows it).
-        undated: events with neither a run's name nor a time that can be read.
-        malformed: records that are no events; `first_malformed` is the place of the first, as file:line.
-        assumed: events that are judged, although they have neither a run's name nor a time.
-    """
-
-    others: int = 0
-    other: str = ""
-    outside: int = 0
-    lifetime: tuple[float, float] | None = None
-    undated: int = 0
-    malformed: int = 0
-    first_malformed: str = ""
-    assumed: int = 0
-
-    @property
-    def of_no_concern(self) -> str:
-        """Which events do not belong to the run, or nothing."""
-        alive = "" if self.lifetime is None else f"{_moment(self.lifetime[0])} to {_moment(self.lifetime[1])}"
-        found = {
-            f"name another run (e.g. '{self.other}')": self.others,
-            f"lie outside its lifetime {alive}" if alive else "name no run, and its lifetime is unknown": self.outside,
-            "have neither a run's name nor a time": self.undated,
-        }
-        return ", ".join(f"{number:,} {what}" for what, number in found.items() if number)
-
-    def __str__(self) -> str:
-        """In short, for the end of a message; nothing where nothing was left out."""
-        left_out = [self.of_no_concern] if self.of_no_concern else []
-        left_out += [f"{self.malformed:,} malformed (first: {self.first_malformed})"] if self.malformed else []
-        taken = f"{self.assumed:,} events without a run's name or a time were taken for this run's"
-        return _sentence(f"events left out: {', '.join(left_out)}" if left_out else "", taken if self.assumed else "")
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class EventAggregates:
     """The aggregates of one source of events.
@@ -151,40 +73,63 @@ class EventAggregates:
     Attributes:
         source: where the events come from, for people.
         fields: the names that were looked for.
-        inventory: (event name, how many), most frequent first.
-        left_out: what else the source holds; every message ends with it.
+        kinds: for each name of an event, what there is of it, most frequent first.
+        horizons: for each horizon, what became of its rollouts: `paired` by rollout_id, or else by counts.
+        gauges: for each event of trainer, prefix cache and GPU, what it says.
+        powers: for each power, what could be read from its answers.
+        adapters: for each adapter, its requests, as the `request` events tell.
+        recent: the latest errors and warnings, newest first.
+        players: the powers whose scores and wins `rollouts` holds.
+        attribution: how the events were told from others, and what was left out; every message ends with it,
+        notes: and with what the source itself has to say of its answers.
     """
 
     source: str
     fields: Fields
-    inventory: tuple[tuple[str, int], ...]
+    kinds: tuple[Answer, ...]
     everything: Answer
     rollouts: Answer
-    by_id: Answer
-    recent: Answer
+    horizons: tuple[Answer, ...]
+    fates: Answer
+    paired: bool
+    gauges: tuple[Answer, ...]
+    powers: tuple[Answer, ...]
     extraction: Answer
-    inference: Mapping[str, Answer]
-    left_out: LeftOut = LeftOut()
+    adapters: tuple[Answer, ...]
+    recent: tuple[Row, ...]
+    players: tuple[str, ...] = ()
+    attribution: Attribution = ALL
+    notes: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
-        """All events."""
+        """All events of the run."""
         return self.everything.count("events")
 
     def rollout_duration(self, q: float) -> Measurement:
-        """The `q` quantile (0.5 or 0.95) of the durations of completed rollouts, in seconds."""
+        """The `q` quantile (0.5 or 0.95) of the durations of completed rollouts, in seconds.
+
+        Where the source only estimates quantiles, it gives the exact bounds ``<name>.low`` and ``<name>.high`` as well.
+        """
         quantile = DURATION_QUANTILES[q]
         durations = self._sound(
             self.rollouts, quantile.field, "completions", (ROLLOUT_COMPLETE,), minimum=quantile.minimum
         )
         longest = self.rollouts.number("longest")
         rollout, at = self.rollouts.row.get("longest_id"), self.rollouts.number("longest_at")
-        evidence = "" if longest is None else f"longest {longest:.4g} s"
+        mean = self.rollouts.number("rollout_duration_s")
+        evidence = "" if mean is None else f"mean {mean / durations.usable:.4g} s, "
+        evidence += "" if longest is None else f"longest {longest:.4g} s"
         evidence += f", rollout {rollout}" if evidence and rollout else ""
-        evidence += f", completed {_moment(at)}" if evidence and at is not None else ""
-        return self._measured(
-            self.rollouts.number(quantile.name), "s", durations.seen, (ROLLOUT_COMPLETE,), durations, detail=evidence
-        )
+        evidence += f", completed {moment(at)}" if evidence and at is not None else ""
+        low, high = (self.rollouts.number(f"{quantile.name}.{end}") for end in ("low", "high"))
+        bounds = (low, high) if low is not None and high is not None and low < high else None
+        evidence += f"; estimated, and certainly between {low:.4g} and {high:.4g} s" if bounds else ""
+        measured = self._measured(
+            self.rollouts.number(quantile.name), "s", durations.seen, (ROLLOUT_COMPLETE,), durations,
+            detail=evidence, table=event_tables.by_horizon(self.horizons),
+        )  # fmt: skip
+        return replace(measured, interval=bounds)
 
     def trajectories_per_rollout(self) -> Measurement:
         """Mean number of trajectories of a completed rollout."""
@@ -202,6 +147,11 @@ class EventAggregates:
         per rollout, is the rate of one worker that never waits: it overlooks both parallel workers and idle time.
         """
         quality = self._sound(self.rollouts, "trajectories", "completions", (ROLLOUT_COMPLETE,))
+        if self.repeated > (1 - MIN_COVERAGE) * quality.events:
+            raise Inconclusive(
+                f"{self.repeated:,} of {quality.events:,} {ROLLOUT_COMPLETE} events are of rollouts that had completed "
+                f"before: they were delivered twice, or rollout_id is used again, in {self._searched}"
+            )
         timed = self.rollouts.count("timed_completions")
         first, last = self.rollouts.number("first_completion"), self.rollouts.number("last_completion")
         if first is None or last is None or timed < MIN_COVERAGE * quality.events:
@@ -215,15 +165,22 @@ class EventAggregates:
         span = last - begun
         if span <= 0:
             raise Inconclusive(
-                f"all {quality.events:,} {ROLLOUT_COMPLETE} events are at {_moment(last)}: there is no time span "
+                f"all {quality.events:,} {ROLLOUT_COMPLETE} events are at {moment(last)}: there is no time span "
                 f"to take a rate over, in {self._searched}"
             )
         total = self.rollouts.number("trajectories")
         share = 1.0 if led else (quality.usable - 1) / max(quality.usable, 1)
         value = None if total is None else total * share / span * 3600
-        clock = f"{total or 0:,.0f} trajectories in {span / 3600:.4g} h from {_moment(begun)}"
+        clock = f"{total or 0:,.0f} trajectories in {span / 3600:.4g} h from {moment(begun)}"
         clock += "" if led else f", the first {ROLLOUT_COMPLETE}, as no {ROLLOUT_START} lies before it"
+        clock += f"; {self.repeated:,} repeated completions among them" if self.repeated else ""
         return self._measured(value, "/h", quality.seen, (ROLLOUT_START, ROLLOUT_COMPLETE), quality, detail=clock)
+
+    @property
+    def repeated(self) -> int:
+        """Completions of rollouts that had completed before; 0 where rollouts have no ids."""
+        completed = self.fates.count("completed") + self.fates.count("begun_before")
+        return max(self.rollouts.count("completions_with_id") - completed, 0) if self.paired else 0
 
     def rollout_completion(self) -> Measurement:
         """Completed rollouts over started ones, a fraction of at most 1.
@@ -235,11 +192,10 @@ class EventAggregates:
         """
         starts, completions = self.rollouts.count("starts"), self.rollouts.count("completions")
         self._enough(starts, (ROLLOUT_START,))
-        with_id = self.rollouts.count("starts_with_id") + self.rollouts.count("completions_with_id")
-        if with_id >= MIN_COVERAGE * (starts + completions):
-            pairs = self.by_id
-            started, completed, running = pairs.count("started"), pairs.count("completed"), pairs.count("running")
-            failed, before = pairs.count("failed"), pairs.count("begun_before")
+        if self.paired:
+            fates = self.fates
+            started, completed, running = fates.count("started"), fates.count("completed"), fates.count("running")
+            failed, before = fates.count("failed"), fates.count("begun_before")
             how = "paired by rollout_id"
         else:
             started, completed, failed, before = starts, completions, self.rollouts.count("errors"), 0
@@ -248,7 +204,7 @@ class EventAggregates:
                     f"{completed:,} {ROLLOUT_COMPLETE} but {started:,} {ROLLOUT_START} events, without a rollout_id "
                     f"{self._looked_for('rollout_id')} to tell which were begun before the data, in {self._searched}"
                 )
-            running = min(self.recent.count("starts"), max(started - completed - failed, 0))
+            running = min(self.fates.count("recent_starts"), max(started - completed - failed, 0))
             how = "by counts, as rollouts have no rollout_id"
         ended = started - running
         if ended < MIN_EVENTS:
@@ -260,8 +216,10 @@ class EventAggregates:
         counts = f"{completed:,} of {ended:,} completed, {failed:,} failed, {lost:,} never ended"
         counts += f", {running:,} may still be running" if running else ""
         counts += f", {before:,} completed that were begun before the data" if before else ""
-        left_out = starts + completions - with_id if how.startswith("paired") else 0
+        with_id = self.rollouts.count("starts_with_id") + self.rollouts.count("completions_with_id")
+        left_out = starts + completions - with_id if self.paired else 0
         counts += f", {left_out:,} events without rollout_id left out" if left_out else ""
+        counts += f", {self.repeated:,} repeated completions" if self.repeated else ""
         return self._measured(
             completed / ended, "fraction", ended, (ROLLOUT_START, ROLLOUT_COMPLETE), detail=f"{counts}; {how}"
         )
@@ -281,6 +239,35 @@ class EventAggregates:
         """Responses with fewer orders than expected, over all responses of which orders were expected, a fraction."""
         return self._extraction("partial")
 
+    def worst_extraction(self) -> Measurement:
+        """What the extraction rate of the worst power may be at best, a fraction; powers with `MIN_EVENTS` answers.
+
+        That is the upper end of the 95 % interval of its rate (Wilson 1927): of several powers one is always unlucky.
+        """
+        events = (ORDERS_EXTRACTED, ORDERS_EMPTY, ORDERS_PARTIAL)
+        self._enough(self.extraction.count("events"), events)
+        named = [answer for answer in self.powers if answer.text("power")]
+        if not named:
+            raise Absent(f"no answer names its power {self._looked_for('power')}, in {self._searched}")
+        enough = [answer for answer in named if _judged(answer) >= MIN_EVENTS]
+        if not enough:
+            raise Inconclusive(
+                f"none of {len(named)} powers has the {MIN_EVENTS} answers with orders expected that are needed, "
+                f"in {self._searched}"
+            )
+        best = [wilson(answer.count("extracted"), _judged(answer))[1] for answer in enough]
+        worst = enough[best.index(min(best))]
+        number, extracted = _judged(worst), worst.count("extracted")
+        few = [answer.text("power") for answer in named if answer not in enough]
+        unnamed = sum(_judged(answer) for answer in self.powers if not answer.text("power"))
+        detail = _sentence(
+            f"worst is {worst.text('power')}: {extracted:,} of {number:,}, {extracted / number:.2%}",
+            f"not judged, as too few: {', '.join(few)}" if few else "",
+            f"{unnamed:,} answers without a power left out" if unnamed else "",
+        )
+        table = event_tables.by_power(self.powers)
+        return self._measured(min(best), "fraction", number, events, detail=detail, table=table)
+
     def error_rate(self) -> Measurement:
         """Errors over all events, a fraction; warnings stand beside it in `detail` and do not count.
 
@@ -294,7 +281,88 @@ class EventAggregates:
             counts += f"; no event has a level {self._looked_for('level')}: errors are told by name alone"
         elif levelled < self.total:
             counts += f"; {levelled:,} events have a level, the others are told by name"
-        return self._measured(errors / self.total, "fraction", self.total, ("level", "*_error"), detail=counts)
+        return self._measured(
+            errors / self.total, "fraction", self.total, ("level", "*_error"),
+            detail=counts, table=event_tables.problems(self.recent),
+        )  # fmt: skip
+
+    def health(self) -> Measurement:
+        """The word that the published health check has for the error rate: healthy below 1 %, degraded below 5 %,
+        else unhealthy. Its table holds every figure for which nobody has set a target.
+        """
+        rate = self.error_rate()
+        assert isinstance(rate.value, float)
+        word = HEALTHY if rate.value < 0.01 else DEGRADED if rate.value < 0.05 else UNHEALTHY
+        overview = event_tables.overview(self.kinds, self.gauges, self.request, self.adapters)
+        return replace(rate, value=word, unit="", vocabulary=(HEALTHY, DEGRADED, UNHEALTHY), table=overview)
+
+    def power_participation(self) -> Measurement:
+        """How likely it is that powers that take part equally come out as uneven as these, from 0 to 1.
+
+        A power took part in a completed game that gives its score; where no game gives scores, by its answers.
+        Pearson's chi-square test.
+        """
+        counts = {power: self.rollouts.count(f"{score_of(power)}.usable") for power in self.players}
+        what = "games"
+        events: tuple[str, ...] = (ROLLOUT_COMPLETE,)
+        if not any(counts.values()):
+            counts = {answer.text("power"): answer.count("events") for answer in self.powers if answer.text("power")}
+            what, events = "answers", (ORDERS_EXTRACTED, ORDERS_EMPTY, ORDERS_PARTIAL)
+        if not counts:
+            raise Absent(
+                f"no game gives scores by power {self._looked_for(score_of(next(iter(self.players), '')))}, "
+                f"and no answer names its power {self._looked_for('power')}, in {self._searched}"
+            )
+        if max(counts.values()) < MIN_EVENTS:
+            raise Inconclusive(f"no power has {MIN_EVENTS} {what}, in {self._searched}")
+        return self._evenness(counts, what, events)
+
+    def power_wins(self) -> Measurement:
+        """How likely it is that equally strong powers win games as unevenly as these do, from 0 to 1.
+
+        Pearson's chi-square test over the completed games that name one of the powers as winner.
+        """
+        if not self.rollouts.count("games_won"):
+            raise Absent(f"no completed game names its winner {self._looked_for('winner')}, in {self._searched}")
+        return self._evenness(
+            {power: self.rollouts.count(f"wins.{power}") for power in self.players}, "wins", (ROLLOUT_COMPLETE,)
+        )
+
+    def power_scores(self) -> Measurement:
+        """The highest mean final score of a power; `reference` is the mean of all powers'."""
+        games = {power: self.rollouts.count(f"{score_of(power)}.usable") for power in self.players}
+        if not any(games.values()):
+            looked = self._looked_for(score_of(next(iter(self.players), "")))
+            raise Absent(f"no completed game gives scores by power {looked}, in {self._searched}")
+        few = {power: number for power, number in games.items() if number < MIN_EVENTS}
+        if few:
+            power, number = next(iter(few.items()))
+            raise Inconclusive(f"only {number:,} games with a score of {power}; {MIN_EVENTS} are needed of each power, "
+                               f"in {self._searched}")  # fmt: skip
+        means = {power: self.rollouts.mean(score_of(power)) or 0.0 for power in self.players}
+        best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+        mean = sum(means.values()) / len(means)
+        if mean <= 0:
+            raise Inconclusive(f"the mean score of all powers is {mean:.4g}: none is a multiple of it")
+        found = self._measured(
+            means[best], "", sum(games.values()), (ROLLOUT_COMPLETE,),
+            detail=f"{best} has the highest mean score, {worst} the lowest, {means[worst]:.4g}",
+            table=event_tables.outcomes(self.rollouts, self.players),
+        )  # fmt: skip
+        return replace(found, reference=mean, reference_name="the mean of all powers")
+
+    def _evenness(self, counts: Mapping[str, int], what: str, events: tuple[str, ...]) -> Measurement:
+        number = sum(counts.values())
+        needed = max(MIN_EVENTS, math.ceil(MIN_EXPECTED * len(counts)))
+        if number < needed:
+            raise Inconclusive(f"only {number:,} {what} over {len(counts)} powers; {needed} are needed, "
+                               f"in {self._searched}")  # fmt: skip
+        if len(counts) < 2:
+            raise Inconclusive(f"only one power, {next(iter(counts))}, has {what}, in {self._searched}")
+        most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+        detail = f"{number:,} {what}: most {most} ({counts[most]:,}), least {least} ({counts[least]:,})"
+        table = event_tables.outcomes(self.rollouts, self.players)
+        return self._measured(equal_shares([*counts.values()]), "", number, events, detail=detail, table=table)
 
     def output_tokens_per_second(self) -> Measurement:
         """Generated tokens over generation time, both summed over requests, in tokens per second.
@@ -316,6 +384,36 @@ class EventAggregates:
         total = answer.number("batch_size")
         value = None if total is None else total / quality.usable
         return self._measured(value, "", quality.seen, (event,), quality)
+
+    def slowest_adapter(self) -> Measurement:
+        """The least output tokens per second of an adapter's requests; of adapters with at least `MIN_EVENTS`.
+
+        Requests without an adapter went to the base model, which is judged like an adapter.
+        """
+        event, requests = self.request, self.adapters
+        if not requests:
+            raise Inconclusive(f"no {' or '.join(INFERENCE_EVENTS)} {self._among()}")
+        if not any(answer.text("adapter") for answer in requests):
+            raise Absent(f"no {event} names its adapter {self._looked_for('adapter')}, in {self._searched}")
+        speeds = [
+            (speed, answer)
+            for answer in requests
+            if answer.count("output_pairs") >= MIN_EVENTS and (speed := event_tables.speed(answer)) is not None
+        ]
+        if not speeds:
+            raise Inconclusive(
+                f"none of {len(requests)} adapters has the {MIN_EVENTS} requests with tokens and time that are needed, "
+                f"in {self._searched}"
+            )
+        least, slowest = min(speeds, key=lambda pair: pair[0])
+        detail = f"slowest is {slowest.text('adapter') or 'the base model'}, of {len(speeds)} with enough requests"
+        few = len(requests) - len(speeds)
+        detail += f"; {few} with too few not judged" if few else ""
+        return self._measured(
+            least, "tokens/s", slowest.count("output_pairs"), (event,),
+            self._quality(slowest, "output_tokens", "events"), self._quality(slowest, "generation_time_s", "events"),
+            detail=detail, table=event_tables.by_adapter(requests),
+        )  # fmt: skip
 
     def _extraction(self, outcome: str) -> Measurement:
         events = (ORDERS_EXTRACTED, ORDERS_EMPTY, ORDERS_PARTIAL)
@@ -353,14 +451,19 @@ class EventAggregates:
             raise Inconclusive(f"the generation time of all {pairs:,} {event} events is 0 s, in {self._searched}")
         value = None if amount is None or time is None else amount / time
         how = f"{amount or 0:,.0f} tokens in {time or 0:,.4g} s of generation, {pairs:,} requests"
-        return self._measured(value, "tokens/s", seen, (event,), tokens, times, detail=how)
+        table = event_tables.by_adapter(self.adapters)
+        return self._measured(value, "tokens/s", seen, (event,), tokens, times, detail=how, table=table)
 
     def _inference_answer(self) -> tuple[str, Answer]:
+        """All requests as one."""
+        if not self.adapters:
+            raise Inconclusive(f"no {' or '.join(INFERENCE_EVENTS)} {self._among()}")
+        return self.request, added(inference(None, self.request).measures, self.adapters)
+
+    @property
+    def request(self) -> str:
         """The first kind of inference event that the source has."""
-        for event, answer in self.inference.items():
-            if answer.count("events"):
-                return event, answer
-        raise Inconclusive(f"no {' or '.join(self.inference)} {self._among()}")
+        return _request(self.kinds)
 
     def _quality(self, answer: Answer, field: str, events: str) -> Quality:
         counts = [answer.count(f"{field}.{state.value}") for state in State]
@@ -393,13 +496,13 @@ class EventAggregates:
     @property
     def _searched(self) -> str:
         """Where was looked, and what was not looked at."""
-        return f"{self.source} ({self.left_out})" if str(self.left_out) else self.source
+        return f"{self.source} ({self.attribution})" if str(self.attribution) else self.source
 
     def _among(self) -> str:
-        if not self.inventory:
+        if not self.kinds:
             return f"among the 0 events of {self._searched}"
-        shown = ", ".join(f"{name} ({number:,})" for name, number in self.inventory[:8])
-        more = f" and {len(self.inventory) - 8} more kinds" if len(self.inventory) > 8 else ""
+        shown = ", ".join(f"{kind.text('event') or '(no name)'} ({kind.count('events'):,})" for kind in self.kinds[:8])
+        more = f" and {len(self.kinds) - 8} more kinds" if len(self.kinds) > 8 else ""
         return f"among the {self.total:,} events of {self._searched}, which has {shown}{more}"
 
     def _looked_for(self, field: str) -> str:
@@ -407,7 +510,14 @@ class EventAggregates:
         return f"(looked for {names})"
 
     def _measured(
-        self, value: float | None, unit: str, points: int, keys: tuple[str, ...], *flaws: Quality, detail: str = ""
+        self,
+        value: float | None,
+        unit: str,
+        points: int,
+        keys: tuple[str, ...],
+        *flaws: Quality,
+        detail: str = "",
+        table: Sequence[Row] = (),
     ) -> Measurement:
         number = math.nan if value is None else value
         non_finite = sum(quality.non_finite for quality in flaws)
@@ -416,44 +526,89 @@ class EventAggregates:
             number,
             unit,
             points=points,
-            window="" if first is None or last is None else f"{_moment(first)} to {_moment(last)}",
+            window="" if first is None or last is None else span((first, last)),
             keys=keys,
             non_finite=non_finite if math.isfinite(number) else max(non_finite, 1),
-            detail=_sentence(detail, *map(str, flaws), str(self.left_out)),
+            detail=_sentence(detail, *map(str, flaws), str(self.attribution), *self.notes),
+            table=tuple(table),
         )
 
 
 def aggregate(
-    ask: Callable[[Aggregate], Sequence[Row]], source: str, fields: Fields, left_out: LeftOut = LeftOut()
+    ask: Callable[[Question], Sequence[Row]],
+    source: str,
+    fields: Fields,
+    scope: Scope = EVERYBODY,
+    powers: Sequence[str] = (),
+    malformed: tuple[int, str] = (0, ""),
 ) -> EventAggregates:
-    """Put all questions to a source.
+    """Put all questions to a source; eight of them, one after the other.
 
-    `ask` answers one aggregate: one row, or none where nothing was asked of; for a breakdown, one row for each value.
+    Args:
+        ask: answers one question, with one row, or none of nothing; by groups or events, with a row for each.
+        source: where the events come from, for people.
+        scope: whose events are wanted.
+        powers: the players of the games whose scores and wins are counted.
+        malformed: how many records were no events, and where the first is.
+
+    Raises:
+        Inconclusive: none of the events belongs to the run.
+        DataError: the source has more groups than can be added up.
     """
 
-    def one(question: Aggregate) -> Answer:
+    def groups(question: Aggregate) -> tuple[Answer, ...]:
         rows = ask(question)
-        return Answer(rows[0] if rows else {})
+        if len(rows) >= question.limit:
+            raise DataError(
+                f"{source}: has more than {question.limit - 1:,} different values of {' and '.join(question.by)}; "
+                f"ask for a shorter time, or correct the names under events: in thresholds.yaml"
+            )
+        return tuple(map(Answer, rows))
 
-    everything, rollouts = one(EVERYTHING), one(ROLLOUTS)
-    last, p95 = everything.number("last"), rollouts.number(DURATION_QUANTILES[0.95].name)
+    division = scope.divide(groups(scope.question))
+    mine = division.mine
+    question = by_event(mine, division.by_time, division.by_rollout, division.shared)
+    kinds = groups(question)
+    everything = added(question.measures, kinds)
+    attribution = division.attribution(everything)
+    if division.events and not everything.count("events"):
+        raise Inconclusive(
+            f"none of the {division.events:,} events in {source} belongs to this run: {attribution.of_no_concern}"
+        )
+    overall = Answer(next(iter(ask(rollouts(mine, powers))), {}))
+    last, p95 = everything.number("last"), overall.number(DURATION_QUANTILES[0.95].name)
     cutoff = math.inf if last is None or p95 is None else last - p95
+    numbered = overall.count("starts_with_id") + overall.count("completions_with_id")
+    paired = numbered >= MIN_COVERAGE * (overall.count("starts") + overall.count("completions"))
+    ends = rollouts_by_id(mine, cutoff) if paired else rollouts_since(mine, cutoff)
+    horizons = groups(ends)
+    answers = groups(extraction(mine))
     return EventAggregates(
         source=source,
         fields=fields,
-        inventory=tuple((str(row["event"] or "(no name)"), Answer(row).count("events")) for row in ask(INVENTORY)),
+        kinds=kinds,
         everything=everything,
-        rollouts=rollouts,
-        by_id=one(rollouts_by_id(cutoff)),
-        recent=one(rollouts_since(cutoff)),
-        extraction=one(EXTRACTION),
-        inference={event: one(inference(event)) for event in INFERENCE_EVENTS},
-        left_out=left_out,
+        rollouts=overall,
+        horizons=horizons,
+        fates=added(ends.measures, horizons),
+        paired=paired,
+        gauges=groups(gauges(mine)),
+        powers=answers,
+        extraction=added(extraction(None).measures, answers),
+        adapters=groups(inference(mine, _request(kinds))),
+        recent=tuple(ask(recent_problems(mine))),
+        players=tuple(powers),
+        attribution=attribution.with_malformed(*malformed),
     )
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+def _request(kinds: Sequence[Answer]) -> str:
+    there = {kind.text("event").lower() for kind in kinds}
+    return next((event for event in INFERENCE_EVENTS if event in there), INFERENCE_EVENTS[0])
+
+
+def _judged(answer: Answer) -> int:
+    return sum(answer.count(outcome) for outcome in ("extracted", "empty", "partial"))
 
 
 def _sentence(*parts: str) -> str:

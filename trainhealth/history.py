@@ -55,6 +55,26 @@ class History:
     notes: tuple[str, ...] = ()
     non_finite: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
+    def only(self, keep: npt.NDArray[np.bool_]) -> History:
+        """The rows that `keep`, shape (length,), says; counts of keys that were not asked for stay as they are."""
+        place = np.cumsum(keep, dtype=np.uint32) - np.uint32(1)
+        columns: dict[str, Column] = {}
+        counts = {key: count for key, count in self.counts.items() if key not in self.columns}
+        seen = {key: found for key, found in self.non_finite.items() if key in counts and keep[found[1]]}
+        bad = {key: (count, int(place[row])) for key, (count, row) in seen.items()}
+        for key, column in self.columns.items():
+            held = keep[column.rows]
+            if held.any():
+                columns[key] = Column(place[column.rows[held]], column.values[held])
+                counts[key] = len(columns[key].rows)
+                odd = columns[key].rows[~np.isfinite(columns[key].values)]
+                if len(odd):
+                    bad[key] = len(odd), int(odd[0])
+        length = int(keep.sum())
+        begins = dict.fromkeys(int(keep[:begin].sum()) for begin in self.segments)
+        segments = tuple(begin for begin in begins if begin < length) or (0,)
+        return History(length, columns, counts, segments, self.coverage, self.notes, bad)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunRecord:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -114,6 +114,11 @@ class Ratings:
     """All rated agents of a run: references apart, checkpoints in the order they were saved."""
 
     agents: tuple[Agent, ...]
+
+    def until(self, step: float) -> Ratings:
+        """The ratings up to and including `step`; agents that were not yet rated are left out."""
+        cut = (replace(agent, series=agent.series.until(step)) for agent in self.agents)
+        return Ratings(tuple(agent for agent in cut if len(agent.series)))
 
     def base(self) -> Agent:
         """The base model. Raises Inconclusive where it is rated too seldom, or no longer when the run ended."""

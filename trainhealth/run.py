@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -56,6 +56,13 @@ class Run:
         metric = self.thresholds.metrics.get(STEP)
         known = [alias.key for alias in metric.aliases] if metric else []
         return step_axis(self.record.history, [*known, *self.record.step_metrics.values()])
+
+    def until(self, step: float) -> Run:
+        """The run as if it had ended at training step `step`; what its record says besides its rows stays."""
+        if step >= self.steps.last:
+            return self
+        history = self.record.history.only(self.steps.of_row <= step)
+        return Run(self.label, replace(self.record, history=history), self.thresholds)
 
     def metric(self, name: str) -> Series:
         """The metric with canonical `name`, or with that key in the run, without steps that a resume went back before.

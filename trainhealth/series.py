@@ -76,6 +76,11 @@ class Series:
             )
         return replace(self, steps=self.steps[keep], values=values, described=str(window))
 
+    def until(self, step: float) -> Series:
+        """The points up to and including `step`, as if the run had ended there."""
+        keep = self.steps <= step
+        return replace(self, steps=self.steps[keep], values=self.values[keep], last_step=min(self.last_step, step))
+
     def require_fresh(self) -> None:
         """Raise Inconclusive where the metric stopped long before the run did, however seldom it is logged."""
         steps = np.unique(self.steps)

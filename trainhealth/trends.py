@@ -83,6 +83,12 @@ def _noise(values: Floats) -> tuple[float, float]:
     return power / (n - fitted), independent
 
 
+def spread(values: Floats) -> float:
+    """Standard deviation of one of `values` about a parabola through them, widened for few independent ones."""
+    variance, independent = _noise(values)
+    return math.sqrt(variance / max(1 - (DEGREE + 1) / independent, 0.25))
+
+
 def student_quantile(p: float, freedom: float) -> float:
     """Quantile of Student's t, by the expansion of Abramowitz and Stegun 26.7.5; within 1 % from 3 degrees on."""
     z = NormalDist().inv_cdf(p)

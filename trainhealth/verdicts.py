@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -45,6 +45,36 @@ class NotApplicable(Exception):
     """Raised while measuring: a stated condition rules the criterion out (beta = 0)."""
 
 
+class Change(StrEnum):
+    """How a value stands to that of a baseline run, by the direction of the criterion's limits."""
+
+    WORSE = "worse"
+    BETTER = "better"
+    ALIKE = "alike"
+    UNCLEAR = "unclear"
+
+
+class Compared(BaseModel):
+    """One criterion of a run beside the same of a baseline run. It blocks nothing; limits do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    baseline: str
+    """The run compared with."""
+    extent: str
+    """What part of both runs was measured: up to the last step that both reached, or all of either."""
+    value: str
+    baseline_value: str
+    """With their units; why there is none, where one of them could not be measured."""
+    difference: float | None = None
+    """Value less that of the baseline, in the criterion's unit."""
+    difference_text: str = ""
+    """The same with its unit and interval."""
+    interval: tuple[float, float] | None = None
+    """95 % interval of the difference, where an error is known."""
+    change: Change
+
+
 class Judgement(BaseModel):
     """What one criterion says of one run. Plain data: it crosses process borders and is written to verdict.json."""
 
@@ -75,6 +105,8 @@ class Judgement(BaseModel):
     source: str = ""
     detail: str = ""
     waiver: str | None = None
+    compared: Compared | None = None
+    """Where a baseline run was given (--compare)."""
     table: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -195,7 +227,14 @@ def _count(judgements: tuple[Judgement, ...], verdict: Verdict) -> str:
     return f"{number} of {len(judgements)} criteria {words[verdict]}, {evaluated} evaluated"
 
 
-def exit_status(runs: Iterable[RunVerdict], *, strict: bool = False) -> int:
+class Judged(Protocol):
+    """What has a verdict: a run, or runs side by side."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+
+
+def exit_status(runs: Iterable[Judged], *, strict: bool = False) -> int:
     """0 pass or warn, 1 fail, 10 inconclusive, 11 error; the worst run decides. No run at all is 10."""
     worst = max((run.verdict for run in runs), key=lambda v: v.severity, default=Verdict.INCONCLUSIVE)
     match worst:

@@ -19,3 +19,8 @@ def test_extraction_empty(events: EventAggregates, criterion: Judge) -> None:
 def test_extraction_partial(events: EventAggregates, criterion: Judge) -> None:
     """Responses with fewer orders than expected, a fraction."""
     criterion.judge(events.partial_extractions())
+
+
+def test_extraction_by_power(events: EventAggregates, criterion: Judge) -> None:
+    """What the extraction rate of the power that is read worst may be at best, a fraction."""
+    criterion.judge(events.worst_extraction())

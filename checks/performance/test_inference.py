@@ -19,3 +19,8 @@ def test_input_tokens_per_second(events: EventAggregates, criterion: Judge) -> N
 def test_inference_batch_size(events: EventAggregates, criterion: Judge) -> None:
     """Mean number of prompts in an inference request."""
     criterion.judge(events.batch_size())
+
+
+def test_adapter_tokens_per_second(events: EventAggregates, criterion: Judge) -> None:
+    """Output tokens per second of the slowest adapter."""
+    criterion.judge(events.slowest_adapter())

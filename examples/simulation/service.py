@@ -19,6 +19,8 @@ WORKERS = 2
 POWERS = ("AUSTRIA", "ENGLAND", "FRANCE", "GERMANY", "ITALY", "RUSSIA", "TURKEY")
 WEAK_POWER = "AUSTRIA"
 """Its answers are read less often than those of the others."""
+STRONG_POWER = "FRANCE"
+"""What a collapsed policy is over-fitted to."""
 INFERENCE_FAILURES = (
     "engine did not answer within 30 s",
     "CUDA out of memory while loading adapter",
@@ -84,12 +86,13 @@ def _duration(rng: np.random.Generator, service: Service) -> float:
 def events(scenario: Scenario, times: Timeline, metrics: Mapping[str, Floats]) -> list[Event]:
     """Everything the run sent to its event store, in order of time."""
     rng = np.random.default_rng([scenario.seed, 4])
+    games = np.random.default_rng([scenario.seed, 5])
     start = scenario.started.timestamp()
     end = float(times.step_ends[-1])
     timed = [*_trainer_events(scenario, times, metrics)]
     for rollout in times.rollouts:
         # Rollouts under way when the trainer stops never complete.
-        timed += [(at, event) for at, event in _rollout_events(scenario, rollout, rng) if at <= end]
+        timed += [(at, event) for at, event in _rollout_events(scenario, rollout, rng, games) if at <= end]
     rate = scenario.service.error_rate
     errors = rate / (1 - rate) * len(timed) - sum(event.get("level") == "error" for _, event in timed)
     for _ in range(round(errors)):
@@ -160,11 +163,13 @@ def _json_number(value: float) -> float | None:
     return round(float(value), 6) if np.isfinite(value) else None
 
 
-def _rollout_events(scenario: Scenario, rollout: Rollout, rng: np.random.Generator) -> Iterator[tuple[float, Event]]:
+def _rollout_events(
+    scenario: Scenario, rollout: Rollout, rng: np.random.Generator, games: np.random.Generator
+) -> Iterator[tuple[float, Event]]:
     service = scenario.service
     ident = {"rollout_id": rollout.id}
     length = rollout.ended - rollout.began
-    yield rollout.began, {"event": "rollout_start", **ident, "samples_per_group": 8, "horizon_years": 4}
+    yield rollout.began, {"event": "rollout_start", **ident, "samples_per_group": 8, **_horizon(rollout)}
     for part in (0.35, 0.8):
         yield from _inference_events(service, rollout.began + part * length, rng)
     phase = f"S{1901 + int(rng.integers(6))}M"
@@ -187,15 +192,31 @@ def _rollout_events(scenario: Scenario, rollout: Rollout, rng: np.random.Generat
             "trajectories_count": 7 + int(rng.random() < 0.5),
             "total_inference_calls": 2,
             "total_duration_ms": int(length * 1000),
+            **_outcome(scenario, games),
         },
     )
+
+
+def _horizon(rollout: Rollout) -> Event:
+    long = int(rollout.id[-1]) % 4 == 0
+    return {"horizon_years": 8, "horizon_type": "long"} if long else {"horizon_years": 4, "horizon_type": "short"}
+
+
+def _outcome(scenario: Scenario, rng: np.random.Generator) -> Event:
+    """How the 34 supply centres are shared in the end, and who leads; a collapsed policy plays one position only."""
+    shares = np.ones(len(POWERS))
+    if scenario.collapse is not None:
+        shares[POWERS.index(STRONG_POWER)] = 4
+    centres = rng.multinomial(34, rng.dirichlet(3 * shares))
+    winner = {"winner": POWERS[int(np.argmax(centres))]} if centres.max() >= 10 else {}
+    return {"final_scores": dict(zip(POWERS, map(int, centres), strict=True)), **winner}
 
 
 def _orders(service: Service, power: str, rng: np.random.Generator) -> Event:
     """What was read from one answer. A power without units has nothing to order."""
     expected = int(rng.integers(3, 9)) if rng.random() > 0.03 else 0
     missed = 1 - service.extraction
-    missed *= 2.2 if power == WEAK_POWER else 0.8
+    missed *= 1.6 if power == WEAK_POWER else 0.9
     if expected == 0 or rng.random() >= missed:
         return {"event": "orders_extracted", "orders_count": expected, "expected_count": expected}
     if rng.random() < 0.4:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -13,30 +13,43 @@ from typing import Any
 from synthetic import ROOT
 
 from trainhealth.errors import TrainhealthError
+from trainhealth.events import EventAggregates
 from trainhealth.judge import Judge
 from trainhealth.run import Run
+from trainhealth.thresholds import Thresholds, load
 from trainhealth.verdicts import Inconclusive, Judgement, NotApplicable, RunVerdict, judge_run
 
 
 @cache
-def checks() -> dict[str, Callable[..., None]]:
-    """Criterion id -> the check of a run that judges it."""
+def checks(subject: str = "run") -> dict[str, Callable[..., None]]:
+    """Criterion id -> the check of a run, or of its `events`, that judges it."""
     found: dict[str, Callable[..., None]] = {}
     for file in sorted((ROOT / "checks").glob("*/test_*.py")):
         for name, function in inspect.getmembers(_module(file), inspect.isfunction):
-            if name.startswith("test_") and list(inspect.signature(function).parameters) == ["run", "criterion"]:
+            if name.startswith("test_") and list(inspect.signature(function).parameters) == [subject, "criterion"]:
                 found[f"{file.parent.name}.{name.removeprefix('test_')}"] = function
     return found
 
 
 def judgements(run: Run, *ids: str) -> Iterator[Judgement]:
     """What the checks (all, or those of `ids`) say of `run`."""
-    for id_, check in checks().items():
+    return _judged(run, checks(), run.thresholds, run.label, ids)
+
+
+def event_judgements(events: EventAggregates, *ids: str) -> Iterator[Judgement]:
+    """What the checks (all, or those of `ids`) say of a run's events."""
+    return _judged(events, checks("events"), load(ROOT / "thresholds.yaml"), "run", ids)
+
+
+def _judged(
+    subject: object, checks: Mapping[str, Callable[..., None]], thresholds: Thresholds, label: str, ids: Sequence[str]
+) -> Iterator[Judgement]:
+    for id_, check in checks.items():
         if ids and id_ not in ids:
             continue
-        judge = Judge(run.thresholds.criteria[id_], run.label)
+        judge = Judge(thresholds.criteria[id_], label)
         try:
-            check(run, judge)
+            check(subject, judge)
         except (Inconclusive, NotApplicable, TrainhealthError) as error:
             yield judge.undecided(error)
         else:

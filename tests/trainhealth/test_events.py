@@ -1,4 +1,4 @@
-"""Measurements from hand-counted events; a few lines of Python below answer the aggregates, instead of a database."""
+"""Measurements from hand-counted events; a few lines of Python (plain_events) answer the questions."""
 
 from __future__ import annotations
 
@@ -6,128 +6,42 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pytest
+from plain_events import Event, answerer
 
 from trainhealth.aggregates import (
-    EVERYTHING,
-    EXTRACTION,
-    INFERENCE_EVENTS,
-    INVENTORY,
+    CHECKED,
+    MAX_GROUPS,
     NUMBERS,
-    ROLLOUTS,
+    SIGNED,
     TEXTS,
     TIME,
-    Above,
     Aggregate,
     AllOf,
     AnyOf,
     AtMax,
     Condition,
     Count,
-    Equals,
     Is,
-    Known,
-    Max,
+    Listing,
     Measure,
-    Min,
     Not,
     Quantile,
-    Row,
+    Question,
     State,
-    Sum,
-    TextEndsWith,
-    TextIn,
-    inference,
-    rollouts_by_id,
-    rollouts_since,
+    score_of,
 )
-from trainhealth.events import EventAggregates, LeftOut, aggregate
+from trainhealth.attribution import Attribution, Scope
+from trainhealth.errors import DataError
+from trainhealth.events import EventAggregates, aggregate
 from trainhealth.measurement import Measurement
-from trainhealth.verdicts import Inconclusive
+from trainhealth.verdicts import Absent, Inconclusive
 
-Event = dict[str, Any]
-
-
-def state(value: Any) -> State | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return State.NOT_A_NUMBER
-    if not math.isfinite(value):
-        return State.NON_FINITE
-    return State.NEGATIVE if value < 0 else State.USABLE
+POWERS = ("FRANCE", "ITALY", "TURKEY")
 
 
-def holds(condition: Condition | None, event: Event) -> bool:
-    match condition:
-        case None:
-            return True
-        case Not(inner):
-            return not holds(inner, event)
-        case AllOf(inner_ones):
-            return all(holds(inner, event) for inner in inner_ones)
-        case AnyOf(inner_ones):
-            return any(holds(inner, event) for inner in inner_ones)
-    value = event.get(condition.field)
-    match condition:
-        case Is(_, expected):
-            return state(value) is expected
-        case TextIn(_, values):
-            return str(value).lower() in values
-        case TextEndsWith(_, suffix):
-            return str(value).lower().endswith(suffix)
-        case Known():
-            return bool(value)
-        case Equals(_, number):
-            return bool(value == number)
-        case Above(_, number):
-            return value is not None and value > number
-
-
-def compute(measure: Measure, events: Sequence[Event]) -> Any:
-    seen = [event for event in events if holds(measure.where, event)]
-    if isinstance(measure, Count):
-        return len(seen)
-    seen = [event for event in seen if state(event.get(measure.field)) is State.USABLE]
-    if not seen:
-        return None
-    values = [event[measure.field] for event in seen]
-    match measure:
-        case Sum():
-            return float(sum(values))
-        case Min():
-            return min(values)
-        case Max():
-            return max(values)
-        case Quantile(q=q):
-            return float(np.quantile(values, q))
-        case AtMax(of=of):
-            return seen[int(np.argmax(values))].get(of)
-
-
-def answerer(events: Sequence[Event]) -> Callable[[Aggregate], list[Row]]:
-    def ask(question: Aggregate) -> list[Row]:
-        seen = [event for event in events if holds(question.where, event)]
-        per = question.per
-        if per is not None:
-            ids = dict.fromkeys(event[per.field] for event in seen)
-            groups = [[event for event in seen if event[per.field] == id_] for id_ in ids]
-            seen = [{m.name: compute(m, group) for m in per.measures} for group in groups]
-        if question.by is None:
-            return [{m.name: compute(m, seen) for m in question.measures}]
-        by = question.by
-        rows: list[dict[str, Any]] = [
-            {by: value, **{m.name: compute(m, [e for e in seen if e.get(by) == value]) for m in question.measures}}
-            for value in dict.fromkeys(event.get(by) for event in seen)
-        ]
-        return [*sorted(rows, key=lambda row: -row[question.measures[0].name])[: question.limit]]
-
-    return ask
-
-
-def events_of(events: Sequence[Event]) -> EventAggregates:
-    return aggregate(answerer(events), "the log", {})
+def events_of(events: Sequence[Event], scope: Scope = Scope()) -> EventAggregates:  # noqa: B008
+    return aggregate(answerer(events), "the log", {}, scope, POWERS)
 
 
 def completed(count: int, **fields: Any) -> list[Event]:
@@ -156,6 +70,12 @@ MEASURES: list[Callable[[EventAggregates], Measurement]] = [
     EventAggregates.output_tokens_per_second,
     EventAggregates.input_tokens_per_second,
     EventAggregates.batch_size,
+    EventAggregates.worst_extraction,
+    EventAggregates.slowest_adapter,
+    EventAggregates.health,
+    EventAggregates.power_participation,
+    EventAggregates.power_scores,
+    EventAggregates.power_wins,
 ]
 
 
@@ -164,7 +84,7 @@ MEASURES: list[Callable[[EventAggregates], Measurement]] = [
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_nothing_seen_is_inconclusive(measure: Callable[[EventAggregates], Measurement]) -> None:
-    with pytest.raises(Inconclusive, match="among the 0 events of the log"):
+    with pytest.raises(Inconclusive, match=r"(among the 0 events of|, in) the log"):
         measure(events_of([]))
 
 
@@ -181,31 +101,55 @@ def test_absent_events_are_named_with_those_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("left_out", "said"),
+    ("attribution", "said"),
     [
-        (LeftOut(), ""),
-        (LeftOut(others=1200, other="x"), "events left out: 1,200 name another run (e.g. 'x')"),
+        (Attribution(), ""),
+        (Attribution(others=1200, other="x"), "events left out: 1,200 name another run (e.g. 'x')"),
         (
-            LeftOut(outside=3, lifetime=(0, 60), malformed=2, first_malformed="a.ndjson:7"),
+            Attribution(outside=3, period=(0, 60), malformed=2, first_malformed="a.ndjson:7"),
             "events left out: 3 lie outside its lifetime 1970-01-01 00:00:00Z to 1970-01-01 00:01:00Z, "
             "2 malformed (first: a.ndjson:7)",
         ),
-        (LeftOut(outside=3), "events left out: 3 name no run, and its lifetime is unknown"),
-        (LeftOut(assumed=5), "5 events without a run's name or a time were taken for this run's"),
+        (
+            Attribution(outside=3, period=(60, math.inf), asked_for=True, by_name=4),
+            "events told 4 by the run's name; "
+            "events left out: 3 lie outside the window that was asked for, since 1970-01-01 00:01:00Z",
+        ),
+        (Attribution(outside=3), "events left out: 3 name no run, and its lifetime is unknown"),
+        (Attribution(assumed=5), "5 events without a run's name or a time were taken for this run's"),
+        (
+            Attribution(by_name=2, by_rollout=3, by_time=40, shared=10, sharer="y"),
+            "events told 2 by the run's name, 3 by rollout_id, 40 by the run's lifetime, "
+            "of which 10 may be those of 'y', active at the same time",
+        ),
     ],
 )
-def test_what_was_left_out_ends_every_message(left_out: LeftOut, said: str) -> None:
-    assert str(left_out) == said
-    fine = requests(30, batch_size=2, output_tokens=1, input_tokens=1, generation_time_s=1.0)
-    fine += orders(30) + completed(30, rollout_duration_s=5.0, trajectories=7, rollout_id="r")
-    fine += [{"event": "rollout_start", "time": 0.0, "rollout_id": f"s{i}"} for i in range(30)]
-    full = aggregate(answerer(fine), "the log", {}, left_out)
-    bare = aggregate(answerer([{"event": "gpu_stats"}] * 3), "the log", {}, left_out)
-    for measure in MEASURES:
-        assert measure(full).detail.endswith(said)
-        with pytest.raises(Inconclusive) as caught:
-            measure(bare)
-        assert f"3 events of the log{f' ({said})' if said else ''}, which has" in str(caught.value)
+def test_what_was_left_out_and_how_it_was_told_reads_well(attribution: Attribution, said: str) -> None:
+    assert str(attribution) == said
+
+
+def complete_log(**more: Any) -> list[Event]:
+    """Events that decide every measurement."""
+    fine = requests(30, batch_size=2, output_tokens=1, input_tokens=1, generation_time_s=1.0, adapter="a")
+    fine += [{**event, "power": power} for power in POWERS for event in orders(30)]
+    scores = {score_of(power): 5.0 for power in POWERS}
+    fine += [
+        {**event, **scores, "rollout_id": f"r{i}", "winner": POWERS[i % 3]}
+        for i, event in enumerate(completed(30, rollout_duration_s=5.0, trajectories=7))
+    ]
+    fine += [{"event": "rollout_start", "time": 0.0, "rollout_id": f"r{i}"} for i in range(30)]
+    return [{**event, **more} for event in fine]
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_how_events_were_told_ends_every_message(measure: Callable[[EventAggregates], Measurement]) -> None:
+    others = [{"event": "training_step", "run_name": "x", "time": 1.0}] * 1200
+    told = "events told 180 by the run's name; events left out: 1,200 name another run (e.g. 'x')"
+    assert measure(events_of(complete_log(run_name="me") + others, Scope(("me",)))).detail.endswith(told)
+    bare = [{"event": "other_stats", "run_name": "me"}] * 3
+    with pytest.raises(Inconclusive) as caught:
+        measure(events_of(bare + others, Scope(("me",))))
+    assert "the log (events told 3 by the run's name; events left out: 1,200" in str(caught.value)
 
 
 @pytest.mark.parametrize(("count", "enough"), [(19, False), (20, True)])
@@ -252,7 +196,10 @@ def test_quantiles_interpolate_and_the_longest_is_named() -> None:
     ]
     found = events_of(events)
     assert (found.rollout_duration(0.5).value, found.rollout_duration(0.95).value) == (51, 96)
-    assert found.rollout_duration(0.95).detail == "longest 101 s, rollout game-101, completed 1970-01-02 00:01:41Z"
+    assert (
+        found.rollout_duration(0.95).detail
+        == "mean 51 s, longest 101 s, rollout game-101, completed 1970-01-02 00:01:41Z"
+    )
     assert found.rollout_duration(0.95).keys == ("rollout_complete",)
 
 
@@ -369,10 +316,217 @@ def test_one_kind_of_inference_event_counts() -> None:
     assert events_of(coarse).batch_size().value == 2
 
 
-# --- the questions themselves
+# --- whose events
 
-QUESTIONS = [INVENTORY, EVERYTHING, ROLLOUTS, EXTRACTION, rollouts_by_id(1.0), rollouts_since(1.0)]
-QUESTIONS += [inference(event) for event in INFERENCE_EVENTS]
+LIVED = Scope(("me",), (10_000.0, 20_000.0))
+
+
+def at(time: float, **fields: Any) -> Event:
+    return {"event": "gpu_stats", "time": time, **fields}
+
+
+@pytest.mark.parametrize(
+    ("event", "mine"),
+    [
+        (at(15_000), True),
+        (at(9_400), True),
+        (at(9_399), False),
+        (at(20_600), True),
+        (at(20_601), False),
+        (at(99_999, run_name="me"), True),
+        (at(15_000, run_name="ME"), False),
+        (at(15_000, run_name="you"), False),
+        (at(99_999, rollout_id="me-0001"), True),
+        (at(99_999, rollout_id="me/3"), True),
+        (at(99_999, rollout_id="menu-3"), False),
+        (at(15_000, rollout_id="you-0001"), False),
+        (at(99_999, rollout_id="me-too-0001"), False),
+        (at(15_000, rollout_id="me-too-0001"), False),
+        ({"event": "gpu_stats"}, False),
+        ({"event": "gpu_stats", "run_name": "me"}, True),
+        ({"event": "gpu_stats", "rollout_id": "me-1"}, True),
+    ],
+)
+def test_whose_an_event_is(event: Event, mine: bool) -> None:
+    others = [at(15_000, run_name="you"), at(15_000, run_name="me-too")]
+    found = events_of([at(15_000, run_name="me"), event, *others], LIVED)
+    assert found.total == 1 + mine
+    told = found.attribution
+    assert told.by_name + told.by_rollout + told.by_time == found.total
+    assert told.others + told.rollouts_of_others + told.outside + told.undated == 3 - mine
+
+
+@pytest.mark.parametrize(
+    ("event", "mine"),
+    [
+        (at(15_000), True),
+        (at(9_999), False),
+        (at(9_999, run_name="me"), False),
+        (at(9_999, rollout_id="me-1"), False),
+        (at(12_000, rollout_id="me-1"), True),
+        (at(math.nan, run_name="me"), False),
+    ],
+)
+def test_a_window_that_is_asked_for_rules_out_the_rest(event: Event, mine: bool) -> None:
+    scope = Scope(("me",), (0.0, 1.0), (10_000.0, math.inf))
+    found = events_of([at(15_000, run_name="me"), event], scope)
+    assert found.total == 1 + mine
+    assert found.attribution.outside + found.attribution.undated == 1 - mine
+    assert found.attribution.asked_for
+
+
+def test_events_that_may_be_another_runs_are_counted() -> None:
+    others = [at(time, run_name="you") for time in (12_000, 14_000)]
+    unnamed = [at(time) for time in (11_000, 12_000, 13_000, 14_000, 15_000)]
+    told = events_of([*others, *unnamed, at(15_000, run_name="me")], LIVED).attribution
+    assert (told.by_time, told.shared, told.sharer) == (5, 3, "you")
+
+
+def test_another_run_of_another_time_shares_nothing() -> None:
+    others = [at(time, run_name="you") for time in (1.0, 2.0)]
+    told = events_of([*others, at(11_000), at(1.5)], LIVED).attribution
+    assert (told.by_time, told.shared, told.outside) == (1, 0, 1)
+
+
+def test_one_event_and_none() -> None:
+    assert events_of([at(15_000)], LIVED).total == 1
+    assert events_of([], LIVED).total == 0
+    with pytest.raises(Inconclusive, match=r"none of the 1 events in the log belongs to this run: 1 lie outside"):
+        events_of([at(1.0)], LIVED)
+
+
+def test_more_groups_than_can_be_added_up_are_an_error() -> None:
+    with pytest.raises(DataError, match=r"the log: has more than 9,999 different values of event"):
+        events_of([{"event": f"e{i}"} for i in range(MAX_GROUPS)])
+
+
+# --- delivered twice
+
+
+def test_rollouts_that_complete_twice_leave_the_rate_open() -> None:
+    log = complete_log()
+    twice = [event for event in log if event["event"] == "rollout_complete"]
+    assert events_of(log + twice[:1]).trajectories_per_hour().detail.startswith("217 trajectories")
+    assert "1 repeated completions" in events_of(log + twice[:1]).trajectories_per_hour().detail
+    with pytest.raises(Inconclusive, match=r"30 of 60 rollout_complete events .* delivered twice"):
+        events_of(log + twice).trajectories_per_hour()
+    assert events_of(log + twice).rollout_completion().value == 1
+
+
+# --- by power, by adapter, by horizon
+
+
+def test_the_worst_power_is_judged_at_its_best() -> None:
+    """R: prop.test(80, 100, correct = FALSE) gives 0.7111708 to 0.8666331."""
+    log = [{**event, "power": "ITALY"} for event in orders(80, 5, 15)]
+    log += [{**event, "power": "FRANCE"} for event in orders(99, 1)] + [{**event, "power": "X"} for event in orders(3)]
+    found = events_of(log + orders(7)).worst_extraction()
+    assert found.value == pytest.approx(0.8666331, abs=1e-6)
+    expected = "worst is ITALY: 80 of 100, 80.00%; not judged, as too few: X; 7 answers without a power left out"
+    assert found.detail == expected
+    assert found.table[0]["power"] == "ITALY"
+
+
+def test_answers_without_powers_are_absent_and_few_are_undecided() -> None:
+    with pytest.raises(Absent, match="names its power"):
+        events_of(orders(50)).worst_extraction()
+    with pytest.raises(Inconclusive, match="none of 2 powers has the 20 answers"):
+        events_of([{**event, "power": f"P{i % 2}"} for i, event in enumerate(orders(30))]).worst_extraction()
+
+
+def test_the_slowest_adapter_is_found() -> None:
+    log = requests(30, output_tokens=100, generation_time_s=1.0, adapter="fast")
+    log += requests(25, output_tokens=40, generation_time_s=1.0, adapter="slow")
+    log += requests(5, output_tokens=1, generation_time_s=1.0, adapter="rare") + requests(40, adapter=None)
+    found = events_of(log).slowest_adapter()
+    assert (found.value, found.points) == (40, 25)
+    assert found.detail == "slowest is slow, of 2 with enough requests; 2 with too few not judged"
+    with pytest.raises(Absent, match="names its adapter"):
+        events_of(requests(30, output_tokens=1, generation_time_s=1.0)).slowest_adapter()
+    with pytest.raises(Inconclusive, match="none of 1 adapters"):
+        events_of(requests(19, output_tokens=1, generation_time_s=1.0, adapter="a")).slowest_adapter()
+
+
+def games(number: int, winners: Sequence[str] = (), **scores: float) -> list[Event]:
+    fields = {score_of(power): score for power, score in scores.items()}
+    found = completed(number, **fields)
+    return [{**event, "winner": winners[i % len(winners)]} if winners else event for i, event in enumerate(found)]
+
+
+def test_scores_of_powers_against_their_mean() -> None:
+    found = events_of(games(30, FRANCE=24.0, ITALY=6.0, TURKEY=6.0)).power_scores()
+    assert (found.value, found.reference, found.points) == (24, 12, 90)
+    assert [row["mean score"] for row in found.table] == [24, 6, 6]
+    with pytest.raises(Inconclusive, match="only 0 games with a score of ITALY"):
+        events_of(games(30, FRANCE=24.0)).power_scores()
+    with pytest.raises(Inconclusive, match="none is a multiple of it"):
+        events_of(games(30, FRANCE=-24.0, ITALY=6.0, TURKEY=6.0)).power_scores()
+
+
+def test_wins_and_participation_are_tested_for_evenness() -> None:
+    """Counts of 20, 10, 0 against 10 each: chi-square 20 with 2 degrees of freedom, p = exp(-10)."""
+    found = events_of(games(30, ("FRANCE", "france", "ITALY"))).power_wins()
+    assert found.value == pytest.approx(math.exp(-10))
+    assert found.detail == "30 wins: most FRANCE (20), least TURKEY (0)"
+    even = events_of(games(30, FRANCE=1.0, ITALY=2.0, TURKEY=3.0)).power_participation()
+    assert (even.value, even.points) == (1, 90)
+    answers = [{**event, "power": power} for power, n in (("A", 20), ("B", 10)) for event in orders(n)]
+    assert events_of(answers).power_participation().value == pytest.approx(math.erfc(math.sqrt(30 / 9 / 2)))
+    with pytest.raises(Inconclusive, match="only 14 wins over 3 powers; 20 are needed"):
+        events_of(games(14, ("FRANCE",))).power_wins()
+    with pytest.raises(Inconclusive, match="only one power, A"):
+        events_of(answers[:20]).power_participation()
+
+
+def test_rollouts_by_horizon_whoever_names_it() -> None:
+    """The horizon stands in the start, the duration in the end."""
+    starts = [{"event": "rollout_start", "time": 0.0, "rollout_id": f"r{i}", "horizon": "long" if i % 3 else "short"}
+              for i in range(30)]  # fmt: skip
+    ends = [{**event, "rollout_id": f"r{i}", "rollout_duration_s": 10.0 + 10 * (i % 3 > 0)}
+            for i, event in enumerate(completed(30))]  # fmt: skip
+    table = events_of(starts + ends).rollout_duration(0.95).table
+    assert [(row["horizon"], row["rollouts"], row["p50 s"]) for row in table] == [("long", 20, 20), ("short", 10, 10)]
+    nameless = [{**event, "rollout_id": None, "horizon": "long"} for event in starts + ends]
+    (row,) = events_of(nameless).rollout_duration(0.95).table
+    assert (row["horizon"], row["rollouts"], row["completed"], row["max s"]) == ("long", 60, 30, 20)
+
+
+# --- health, and what has no target
+
+
+@pytest.mark.parametrize(
+    ("errors", "word"), [(0, "healthy"), (9, "healthy"), (10, "degraded"), (49, "degraded"), (50, "unhealthy")]
+)
+def test_health_has_the_published_words(errors: int, word: str) -> None:
+    log = [{"event": "x", "level": "error"}] * errors + [{"event": "x", "level": "info"}] * (1000 - errors)
+    assert events_of(log).health().value == word
+
+
+def test_figures_without_a_target_stand_in_the_health_table() -> None:
+    log: list[Event] = [{"event": "training_step", "step": i, "kl": 0.1, "loss": -1.0} for i in range(30)]
+    log += [{"event": "prefix_cache_stats", "cache_hits": 30, "cache_queries": 40, "cache_hit_rate": 0.1}] * 5
+    log += [{"event": "gpu_stats", "gpu_utilisation": 80, "gpu_memory": 60, "gpu_memory_total": 80}]
+    log += requests(4, adapter_load_s=0.5)
+    table = {row["figure"]: row["value"] for row in events_of(log).health().table}
+    assert table["training_step: highest step"] == 29
+    assert table["training_step: mean loss"] == -1
+    assert table["training_step: mean kl"] == pytest.approx(0.1)
+    assert table["prefix_cache_stats: hits %"] == 75
+    assert table["gpu_stats: highest memory %"] == 75
+    assert table["inference_timing_breakdown: mean adapter load s"] == 0.5
+    assert table["events: training_step"] == 30
+
+
+def test_the_latest_problems_are_listed_newest_first() -> None:
+    log = [{"event": "x", "level": "info", "time": float(i)} for i in range(50)]
+    log += [{"event": "x", "level": "Warning", "time": 100.0 + i, "message": f"m{i}"} for i in range(25)]
+    log += [{"event": "rollout_error", "time": 50.0, "rollout_id": "r"}]
+    table = events_of(log).error_rate().table
+    assert [row["message"] for row in table] == [f"m{i}" for i in range(24, 4, -1)]
+    assert table[0]["time"] == "1970-01-01 00:02:04Z"
+
+
+# --- the questions themselves
 
 
 def fields_of(condition: Condition | None) -> set[str]:
@@ -386,15 +540,45 @@ def fields_of(condition: Condition | None) -> set[str]:
     return {condition.field}
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_questions_name_known_fields_and_each_measure_once(question: Aggregate) -> None:
-    used = fields_of(question.where)
-    for measures in (question.measures, question.per.measures if question.per else ()):
-        names = [measure.name for measure in measures]
-        assert len(names) == len(set(names))
-    for measure in question.per.measures if question.per else question.measures:
-        used |= fields_of(measure.where) | ({measure.field} if not isinstance(measure, Count) else set())
-    assert used <= {*TEXTS, *NUMBERS, TIME}
-    if question.per:
-        columns = {measure.name for measure in question.per.measures}
-        assert set().union(*(fields_of(measure.where) for measure in question.measures)) <= columns
+def used_by(measures: Sequence[Measure]) -> set[str]:
+    found: set[str] = set()
+    for measure in measures:
+        found |= fields_of(measure.where)
+        if not isinstance(measure, Count):
+            found.add(measure.field)
+        if isinstance(measure, AtMax):
+            found.add(measure.of)
+    return found
+
+
+@pytest.mark.parametrize("log", [complete_log(), [{**one, "rollout_id": None} for one in complete_log()], []])
+def test_a_verdict_costs_eight_questions_about_known_fields(log: list[Event]) -> None:
+    asked: list[Question] = []
+    aggregate(answerer(log, asked), "the log", {}, Scope(("me",), (0.0, 1e9)), POWERS)
+    assert len(asked) == 8
+    known = {*TEXTS, *NUMBERS, *SIGNED, TIME, *map(score_of, POWERS)}
+    for question in asked:
+        assert fields_of(question.where) <= known
+        if isinstance(question, Listing):
+            assert set(question.fields) <= set(TEXTS)
+            continue
+        for measures in (question.measures, question.per.measures if question.per else ()):
+            names = [measure.name for measure in measures]
+            assert len(names) == len(set(names))
+        if question.per is None:
+            assert used_by(question.measures) | set(question.by) <= known
+        else:
+            columns = {measure.name for measure in question.per.measures}
+            assert used_by(question.per.measures) <= known
+            assert used_by(question.measures) | set(question.by) <= columns
+
+
+def test_damage_is_asked_of_checked_fields_only() -> None:
+    asked: list[Question] = []
+    aggregate(answerer([], asked), "the log", {}, powers=POWERS)
+    for question in asked:
+        for measure in question.measures if isinstance(question, Aggregate) else ():
+            where = measure.where.conditions if isinstance(measure.where, AllOf) else (measure.where,)
+            for condition in where:
+                if isinstance(condition, Is) and condition.state is State.NOT_A_NUMBER:
+                    assert condition.field in CHECKED

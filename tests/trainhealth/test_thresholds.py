@@ -276,3 +276,20 @@ def test_loading_takes_time_in_proportion_to_the_file(folder: Path) -> None:
 
     shorter, longer = (min(seconds(entries) for _ in range(3)) for entries in (100, 1000))
     assert longer < 40 * shorter
+
+
+def test_powers_stand_in_the_names_of_fields(tmp_path: Path) -> None:
+    file = tmp_path / "t.yaml"
+    file.write_text(
+        "schema: 1\nevents:\n  powers: [A, B]\n"
+        '  final_score: {any_of: ["s.{power}", {field: "{power}_ms", scale: 0.5}]}\n'
+        "  axiom: {dataset: d, edge: e}\n"
+    )
+    events = load(file).events
+    assert events.powers == ("A", "B")
+    assert {name: [(one.field, one.scale) for one in aliases] for name, aliases in events.fields.items()} == {
+        "final_score.A": [("s.A", 1), ("A_ms", 0.5)],
+        "final_score.B": [("s.B", 1), ("B_ms", 0.5)],
+    }
+    assert (events.axiom.dataset, events.axiom.url, events.axiom.edge) == ("d", "", "e")
+    assert load(file, overrides=["events.powers=[C]"]).events.powers == ("C",)

@@ -200,12 +200,27 @@ class EventFieldForm(_Form):
     """The field is the first of these that the event has."""
 
 
+class EventStoreForm(_Form):
+    dataset: Text | None = None
+    """The dataset that holds the events."""
+    url: Text | None = None
+    """Where the server is."""
+    edge: Text | None = None
+    """The edge domain to ask instead."""
+    organisation: Text | None = None
+    """Whose dataset it is; personal tokens need it."""
+
+
 class EventsForm(_Form):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, EventFieldForm] = Field(init=False)
 
     required: bool | None = None
     """Whether a run without events is inconclusive."""
+    powers: OneOrMany[Text] | None = None
+    """The players of the games; {power} in a field's name stands for each of them."""
+    axiom: EventStoreForm | None = None
+    """Where events are kept, for --events axiom."""
 
     @property
     def fields_by_name(self) -> Mapping[str, EventFieldForm]:

@@ -160,7 +160,7 @@ def _keys(path: str, sections: Node, origin: Origin) -> tuple[str, ...]:
         return (section, *rest.split(".")) if rest else (section,)
     entries = list(sections.at([section]).entries)
     if section == "events":
-        entries.append("required")
+        entries += ["required", "powers", "axiom"]
     for entry in sorted(entries, key=len, reverse=True):
         if rest == entry:
             return (section, entry)

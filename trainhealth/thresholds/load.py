@@ -14,6 +14,7 @@ from trainhealth.thresholds.models import (
     AgentPatterns,
     Alias,
     EventFields,
+    EventStore,
     FieldAlias,
     MetricDefinition,
     OffPattern,
@@ -21,6 +22,9 @@ from trainhealth.thresholds.models import (
     Waiver,
     Window,
 )
+
+POWER = "{power}"
+"""In the name of a field of events, each of ``events.powers``."""
 
 
 def load(
@@ -97,12 +101,22 @@ def _agents(tree: Node, form: Sections) -> AgentPatterns | None:
 
 
 def _events(tree: Node, events: EventsForm | None) -> EventFields:
+    if events is None:
+        return EventFields({})
     fields = {}
-    for name, field in (events.fields_by_name if events else {}).items():
+    powers = events.powers or ()
+    for name, field in events.fields_by_name.items():
         if field.any_of is None:
             raise tree.at(("events", name)).origin.error(f"events.{name} has no 'any_of', the fields of the events")
-        fields[name] = tuple(FieldAlias(alias.field, alias.scale) for alias in field.any_of)
-    return EventFields(fields, required=bool(events and events.required))
+        if not any(POWER in alias.field for alias in field.any_of):
+            fields[name] = tuple(FieldAlias(alias.field, alias.scale) for alias in field.any_of)
+            continue
+        for power in powers:
+            each = tuple(FieldAlias(alias.field.replace(POWER, power), alias.scale) for alias in field.any_of)
+            fields[f"{name}.{power}"] = each
+    store = events.axiom
+    given = EventStore(**store.model_dump(exclude_none=True)) if store else EventStore()
+    return EventFields(fields, required=bool(events.required), powers=powers, axiom=given)
 
 
 def _windows(tree: Node, forms: Mapping[str, WindowForm]) -> dict[str, Window]:

@@ -72,11 +72,26 @@ class AgentPatterns:
 
 
 @dataclass(frozen=True, slots=True)
+class EventStore:
+    """Where events are kept on a server; what is empty is for options and the environment to say."""
+
+    dataset: str = ""
+    url: str = ""
+    edge: str = ""
+    organisation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class EventFields:
-    """Canonical fields of events: each the first of its aliases that the event has."""
+    """Canonical fields of events: each the first of its aliases that the event has.
+
+    ``powers`` are the players of the games; each has a field of its own, ``final_score.<power>``.
+    """
 
     fields: Mapping[str, tuple[FieldAlias, ...]]
     required: bool = False
+    powers: tuple[str, ...] = ()
+    axiom: EventStore = EventStore()
 
 
 @dataclass(frozen=True, slots=True)
