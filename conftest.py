@@ -15,5 +15,6 @@ pytest_plugins = [
     "reports.html",
     "reports.verdict_json",
     "reports.github",
+    "reports.quiet",
     "reports.sweep_json",
 ]

@@ -6,7 +6,8 @@ judged, for whatever reason, leaves its run INCONCLUSIVE.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -74,6 +75,9 @@ class Collector:
         self._runs = runs
         self._summaries: dict[str, RunSummary] = {}
         self._charts: dict[str, Charts] = {}
+        self.rules: Sequence[str] = config.getoption("rule_notes", None) or ()
+        """What makes this session stricter or laxer than its limits alone; among the notes of every run as well."""
+        self._waivers: Mapping[str, Sequence[tuple[str, str]]] = config.getoption("run_waivers", None) or {}
         self._judgements: dict[str, dict[tuple[str, str], Judgement]] = {}
         self._criteria: Sequence[str] = config.getoption("gate_criteria", None) or ()
         self._baseline: str | None = config.getoption("baseline_label", None)
@@ -123,8 +127,18 @@ class Collector:
         return [judgement for of_check in self._judgements.values() for judgement in of_check.values()]
 
     def _verdict(self, run: str, judgements: list[Judgement]) -> RunVerdict:
-        found = judge_run(self._summaries.get(run, RunSummary(run=run)), judgements)
+        summary = self._summaries.get(run, RunSummary(run=run))
+        notes = (*self._waived(run, judgements), *self.rules, *summary.notes)
+        found = judge_run(summary.model_copy(update={"notes": notes}), judgements)
         return self._whole(found, judgements, self._criteria)
+
+    def _waived(self, run: str, judgements: list[Judgement]) -> Iterator[str]:
+        """Which failures do not count, and which waivers have nothing to waive."""
+        waived = [one for one in judgements if one.verdict is Verdict.WAIVED]
+        yield from (f"{one.criterion} failed and is {one.waiver or 'waived'}" for one in waived)
+        for pattern, text in self._waivers.get(run, ()):
+            if not any(fnmatchcase(one.criterion, pattern) for one in waived):
+                yield f"unused: {pattern} is waived {text}, and nothing of that failed: remove the waiver"
 
     @staticmethod
     def _whole(found: RunVerdict, judgements: list[Judgement], criteria: Sequence[str]) -> RunVerdict:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.collect import COLLECTOR
+from reports.collect import COLLECTOR, Collector
 from reports.markdown import safe, table
 from reports.paths import complain
 from reports.text import cut, identity_of, limit_of, name_of, plain, tally, value_of
@@ -36,9 +36,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     collector = config.stash.get(COLLECTOR, None)
-    if collector is not None and os.environ.get("GITHUB_ACTIONS") == "true":
+    if collector is not None:
+        annotate(terminalreporter, collector)
+
+
+def annotate(terminal: pytest.TerminalReporter, collector: Collector) -> None:
+    if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in commands(collector.verdicts()):
-            terminalreporter.write_line(line)
+            terminal.write_line(line)
 
 
 def summary(runs: list[RunVerdict]) -> Iterator[str]:
