@@ -144,6 +144,18 @@ def test_what_others_write_after_the_run_was_found_is_kept(server: WandbServer) 
         assert run.summary == OTHERS | SUMMARY | {"theirs": 1}
 
 
+def test_a_summary_written_while_tags_are_is_kept(server: WandbServer) -> None:
+    run = served(server, "between")
+    ours = publisher(server, run)
+
+    def logged() -> None:
+        run.summary = OTHERS | {"theirs": 1}
+
+    at(server, "UpsertBucket", 1, logged)
+    ours.verdict("trainhealth:pass", SUMMARY)
+    assert run.summary == OTHERS | SUMMARY | {"theirs": 1}
+
+
 def test_a_writer_who_takes_ours_away_is_written_after(server: WandbServer) -> None:
     run = served(server, "stale")
 
@@ -190,7 +202,10 @@ def test_the_client_own_update_keeps_what_was_published(server: WandbServer) -> 
 
 
 def test_an_alias_goes_to_one_version_and_nothing_else(server: WandbServer) -> None:
-    older, newer = ServedArtifact("adapter", 49, ["promoted", "base"]), ServedArtifact("adapter", 50, ["latest"])
+    older, newer = (
+        ServedArtifact("adapter", 49, ["promoted", "base"]),
+        ServedArtifact("adapter", 50, ["latest"], linked=["promoted"]),
+    )
     other = ServedArtifact("notes", 50, ["promoted"])
     run = served(server, "promoted", artifacts=[older, newer, other, ServedArtifact("adapter", 51, state="PENDING")])
     for artifact in ("adapter:v50", "adapter:latest"):

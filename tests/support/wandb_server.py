@@ -45,6 +45,7 @@ _COLUMNS = {
 }  # fmt: skip
 """Members of an upsertBucket input, and what they are of a run."""
 
+_REGISTRY = {"project": {"name": "wandb-registry-model", "entity": {"name": "organisation"}}}
 _HTML = b"<!DOCTYPE html><html><body>Please sign in to the network.</body></html>"
 
 
@@ -340,7 +341,8 @@ class _Root:
                     "aliases": [
                         {"alias": alias, "artifactCollection": {"name": one.name, "project": home}}
                         for alias in one.aliases
-                    ],
+                    ]
+                    + [{"alias": alias, "artifactCollection": _REGISTRY | {"name": one.name}} for alias in one.linked],
                 }
                 for one in page
             ]

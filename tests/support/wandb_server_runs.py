@@ -37,6 +37,8 @@ class ServedArtifact:
     version: int
     aliases: list[str] = field(default_factory=list)
     state: str = "COMMITTED"
+    linked: list[str] = field(default_factory=list)
+    """Aliases in a collection of the registry that it is linked to, which are none of its own."""
 
     @property
     def id(self) -> str:
