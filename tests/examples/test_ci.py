@@ -171,10 +171,10 @@ def test_what_cannot_be_judged_is_tried_again_so_often(action: Run, tmp_path: Pa
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_an_input_is_no_command(action: Run, text: str) -> None:
-    for inputs in ({"run_id": text}, {"run_id": "demo-healthy", "thresholds": text, "profile": text, "events": text}):
-        done = action(**inputs, arguments="--quiet-report\n$(touch pwned)\n`touch pwned`")
-        assert done.status == 4
-        assert done.outputs["verdict"] == "none"
+    inputs = dict.fromkeys(("thresholds", "profile", "events"), text)
+    done = action(run_id=text, **inputs, arguments="--quiet-report\n$(touch pwned)\n`touch pwned`")
+    assert done.status == 4
+    assert done.outputs["verdict"] == "none"
     assert list(done.workspace.glob("**/pwned")) == []
 
 

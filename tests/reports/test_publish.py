@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,11 +17,11 @@ from wandb_server import Request, WandbServer
 from wandb_server_faults import Drop, Errors, Fault, Status
 from wandb_server_runs import ServedArtifact, ServedRun
 
-from fixtures.publishing import Publisher
+from fixtures.publishing import Publisher, check_alias
 from fixtures.sources import wandb_process
 from fixtures.sources.wandb_cloud import CloudRun, find_run
 from fixtures.sources.wandb_place import Access, Place
-from trainhealth.errors import DataError
+from trainhealth.errors import DataError, UsageError
 
 OWN = ("WANDB_PROJECT", "WANDB_ENTITY", "WANDB_MODE", "WANDB_SERVICE", "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS")
 QUICK = {
@@ -351,10 +352,7 @@ def test_a_history_in_the_cache_stands_though_the_verdict_was_published(
     [
         (["--publish"], "read from this disk"),
         (["--publish-alias", "promoted"], "without --publish"),
-        (["--publish", "--publish-alias", "promoted"], "--publish-artifact NAME:VERSION"),
-        (["--publish", "--publish-artifact", "a:v1"], "--publish-alias"),
         (["--publish", "--publish-alias", "v3", "--publish-artifact", "a:v1"], "not v3 or latest"),
-        (["--publish", "--publish-alias", "ok", "--publish-artifact", "a"], "should be NAME:VERSION"),
     ],
 )
 def test_what_cannot_be_published_is_said_before_anything_is_judged(
@@ -364,3 +362,24 @@ def test_what_cannot_be_published_is_said_before_anything_is_judged(
     assert status == 4
     assert words in output
     assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("alias", "artifact", "given", "runs", "words"),
+    [
+        ("promoted", None, None, 1, "--publish-artifact NAME:VERSION"),
+        (None, "a:v1", "a:v1", 1, "--publish-alias"),
+        ("ok", "a", "a", 1, "should be NAME:VERSION"),
+        ("a/b", "a:v1", "a:v1", 1, "without : and /"),
+        ("latest", "a:v1", "a:v1", 1, "not v3 or latest"),
+        ("ok", "a:v1", "a:v1", 2, "2 runs are judged"),
+    ],
+)
+def test_an_alias_is_for_one_artifact_of_one_run(
+    alias: str | None, artifact: str | None, given: str | None, runs: int, words: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        check_alias(alias, artifact, given, runs)
+    check_alias("promoted", "adapter:v50", "adapter:v50", 1)
+    check_alias("promoted", "adapter_v50", None, 1)
+    check_alias(None, None, None, 100)
