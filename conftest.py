@@ -8,6 +8,7 @@ pytest_plugins = [
     "fixtures.events",
     "fixtures.sweeps",
     "fixtures.comparison",
+    "fixtures.games",
     "fixtures.criterion",
     "reports.collect",
     "reports.publish",
@@ -17,4 +18,5 @@ pytest_plugins = [
     "reports.github",
     "reports.quiet",
     "reports.sweep_json",
+    "reports.suggest",
 ]

@@ -15,7 +15,17 @@ import pytest
 ROOT = Path(__file__).resolve().parent
 QUIET = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
 SETTINGS = ("-c", str(ROOT / "pyproject.toml"), "-W", QUIET)
-OURS = ("--run-id", "--sweep", "--filter", "--compare", "--events", "--wandb-dir", "--thresholds", "--report-dir")
+OURS = (
+    "--run-id",
+    "--sweep",
+    "--filter",
+    "--compare",
+    "--events",
+    "--wandb-dir",
+    "--thresholds",
+    "--report-dir",
+    "--suggest",
+)
 
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:

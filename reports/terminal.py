@@ -168,7 +168,8 @@ class _Page:
             limit = plain(one.limit or "")
             measured = one.verdict.evaluated and limit and not is_state(one)
             text = f"{value_of(one)} against {limit}" if measured else plain(one.reason)
-            self.paragraph(head, cut(text, max(20, self._width - len(head) - 4)), one.verdict, indent=2)
+            left = self._width - len(head) - 4
+            self.paragraph(head, cut(text, left if left >= 20 else self._width), one.verdict, indent=2)
 
     def judgement(self, judgement: Judgement, criteria: str) -> None:
         """What `judgement` says, of all `criteria` that say the same."""

@@ -54,8 +54,13 @@ def test_the_walkthrough_is_judged_as_its_analyst_did(walkthrough: Run) -> None:
     found = {one.criterion: one for one in judgements(walkthrough)}
     assert verdict(walkthrough).verdict == "WARN"  # learning, with findings
     assert found["learning.older_checkpoints"].verdict == "PASS"  # older decline, newer hold
-    assert found["learning.newest_checkpoint"].verdict == "PASS"
+    assert found["learning.diagnosis"].value == "learning"
+    assert found["learning.newest_checkpoint"].verdict != "FAIL"
+    assert "adapter_v50 near peak" in found["learning.older_checkpoints"].detail
     assert found["learning.elo_gap"].verdict == "PASS"
+    assert float(found["learning.elo_gap"].value or 0) == pytest.approx(35, abs=5)  # "+35 over base_model"
+    assert "at 1036, +37 over base_model's first" in found["learning.elo_gap"].detail
+    assert len(found["learning.elo_gap"].table) == 11
     assert found["learning.baselines_exploited"].verdict == "PASS"  # about 300 Elo
     assert found["learning.baselines_exploited"].detail.startswith("defensive_bot -180, coordinated_bot -140")
     assert found["learning.base_model_elo"].verdict == "WARN"  # base_model and two bots are not exploited
@@ -70,16 +75,18 @@ def test_the_walkthrough_is_judged_as_its_analyst_did(walkthrough: Run) -> None:
     [
         (
             "R1-AQA-Omni-asc2sncx", "WARN",
-            {"learning.reward_gain": "PASS", "stability.kl_level": "WARN", "stability.grad_norm_peak": "WARN"},
+            {"learning.reward_gain": "PASS", "stability.kl_level": "WARN", "stability.grad_norm_peak": "WARN",
+             "stability.reward_std_zero": "WARN", "stability.task_reward_alive": "PASS"},
         ),
         (
             "R1-AQA-Omni-y8yqh7cm", "FAIL",
-            {"integrity.run_state": "FAIL", "learning.reward_gain": "INCONCLUSIVE", "stability.grad_norm_peak": "WARN"},
+            {"integrity.run_state": "FAIL", "learning.reward_gain": "INCONCLUSIVE", "stability.grad_norm_peak": "WARN",
+             "stability.task_reward_alive": "WARN", "stability.reward_dominance": "WARN"},
         ),
         (
             "TRAVEL-7s32j061", "FAIL",
             {"learning.reward_gain": "INCONCLUSIVE", "stability.grad_norm_level": "WARN",
-             "stability.kl_level": "INCONCLUSIVE"},
+             "stability.kl_level": "NOT_APPLICABLE", "stability.entropy_drop": "PASS"},
         ),
         ("TRAVEL-e1kx6njs", "FAIL", {"learning.reward_gain": "INCONCLUSIVE", "stability.grad_norm_zero": "PASS"}),
         ("TRAVEL-tulzdlam", "INCONCLUSIVE", {"integrity.history_complete": "INCONCLUSIVE"}),
@@ -95,6 +102,8 @@ def test_the_walkthrough_is_judged_as_its_analyst_did(walkthrough: Run) -> None:
 )  # fmt: skip
 def test_real_runs_are_judged_as_a_careful_person_does(name: str, expected: str, findings: dict[str, str]) -> None:
     one = judged(REAL / f"{name}.wandb")
+    expected_trainer = {"R1-AQA-Omni": "trl", "TRAVEL-7s32j061": "verl", "TRAVEL-e1kx6njs": "verl"}
+    assert one.summary().trainer == next((t for run, t in expected_trainer.items() if name.startswith(run)), "generic")
     found = {judgement.criterion: str(judgement.verdict) for judgement in judgements(one)}
     assert {id_: found[id_] for id_ in findings} == findings
     assert verdict(one).verdict == expected

@@ -142,7 +142,7 @@ def test_a_run_that_cannot_be_read_is_missing_from_the_comparison(folder: Path, 
     session = Session(tmp_path / "reports", "--sweep", "lr-", "--wandb-dir", str(runs))
     found = session.sweep("lr-")
     assert found["comparison"]["unread"] == ["lr000"]
-    assert session.of("lr-")["sweep.complete_runs"] == "WARN"
+    assert session.of("lr-")["sweep.complete_runs"] == "ERROR"
     assert session.of("lr-")["sweep.stable_runs"] == "INCONCLUSIVE"
     assert session.status == 11 or "FAIL" in session.output
 

@@ -18,8 +18,9 @@ class Answer:
         return int(self.row.get(name) or 0)
 
     def number(self, name: str) -> float | None:
+        """To 13 digits: those after depend on the order in which an engine's threads happened to add up."""
         value = self.row.get(name)
-        return None if value is None else float(value)
+        return None if value is None else float(f"{float(value):.13g}")
 
     def text(self, name: str) -> str:
         return str(self.row.get(name) or "")

@@ -6,22 +6,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from trainhealth.history import COVERAGES, Floats, RunRecord
+from trainhealth.history import COVERAGES, Floats, Rows, RunRecord
 from trainhealth.measurement import Measurement, Trace
-from trainhealth.run import Run
+from trainhealth.pace import step_times
+from trainhealth.run import STEP, Run
 from trainhealth.series import Series
 from trainhealth.steps import StepAxis
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
-STATES = ("finished", "running", "pending", "preempting", "preempted", "crashed", "failed", "killed")
-"""States of a run, as W&B spells them."""
+STATES = ("finished", "running", "pending", "preempting", "preempted", "crashed", "failed", "killed", "unknown")
+"""States of a run, as W&B spells them; and that of a log which records no end."""
 
 MULTIPLE = 0.95
 """Share of distances between steps that must be whole multiples of the smallest usual one to tell a missing step."""
 
 USUAL = 0.52
 """Share of distances that must be the smallest usual one itself."""
+
+REGULAR = 10
+"""Points that a metric needs for its end to be noticed."""
+
+CLOCKS = 60.0
+"""Seconds by which the clocks of two machines may differ."""
+
+BEAT = 60.0
+"""Seconds within which the client tells a server that a run is alive, amply; no shorter step makes a run late."""
 
 UNITS = 1.05
 """A run beyond this multiple of the configured number of steps counts something else."""
@@ -66,6 +77,10 @@ def completion(steps: StepAxis, configured: Mapping[str, Any], run_state: str) -
         )
     if done < 0.95 and steps.key in ("_step", "row") and run_state == "finished":
         raise Inconclusive(f"the run logs no training step to hold against {key} = {total:.15g} in its config")
+    if done < 0.95 and run_state == "unknown":
+        raise Inconclusive(
+            f"the log ends at step {steps.last:.15g} of {total:.15g} ({key}), and does not say whether the run has"
+        )
     return Measurement(
         done,
         unit="fraction",
@@ -174,40 +189,129 @@ def repeated_steps(steps: StepAxis, series: Sequence[Series]) -> Measurement:
     )
 
 
-def rows_per_step(steps: StepAxis) -> Measurement:
-    """Median number of history rows per training step."""
+def rows_per_step(steps: StepAxis, rows: Rows) -> Measurement:
+    """Median number of `rows`, those that hold a metric, per training step."""
     _require_rows(steps)
-    rows = np.unique(steps.of_row, return_counts=True)[1]
+    counts = np.unique(steps.of_row[rows], return_counts=True)[1]
     return Measurement(
-        float(np.median(rows)),
+        float(np.median(counts)),
         unit="rows",
-        points=len(rows),
+        points=len(counts),
         window="whole run",
         keys=(steps.key,),
-        detail=f"{len(steps.of_row)} rows for {len(rows)} steps",
+        detail=f"{len(rows)} rows for {len(counts)} steps",
     )
 
 
-def steps_backwards(steps: StepAxis, segments: Sequence[int]) -> Measurement:
-    """Share of rows whose step is lower than in the row before, where no new process began in between."""
+def steps_backwards(steps: StepAxis, segments: Sequence[int], rows_of: Sequence[Rows] = ()) -> Measurement:
+    """Share of rows whose step is lower than in the row before, where no new process began in between.
+
+    Where several processes log by turns, `rows_of` are the rows of each metric: each has its own order of steps, and
+    the one that goes back most is measured.
+    """
     _require_rows(steps)
-    falls = np.flatnonzero(np.diff(steps.logged) < 0) + 1
-    starts = np.searchsorted(steps.logged_rows, np.asarray(segments))
-    falls = falls[~np.isin(falls, starts)]
+    worst = max(
+        (_falls(steps, rows, segments) for rows in rows_of or (steps.logged_rows.astype(np.uint32),)),
+        key=lambda found: len(found[0]) / max(found[1], 1),
+    )
+    falls, points = worst
     return Measurement(
-        len(falls) / len(steps.logged),
+        len(falls) / max(points, 1),
         unit="fraction",
-        points=len(steps.logged),
+        points=points,
         window="whole run",
         keys=(steps.key,),
-        trace=Trace(steps.logged[falls - 1], np.diff(steps.logged)[falls - 1] * -1, steps.key),
+        trace=Trace(steps.of_row[falls[:, 0]], steps.of_row[falls[:, 0]] - steps.of_row[falls[:, 1]], steps.key),
         detail=f"{len(falls)} times" if len(falls) else "",
+    )
+
+
+def _falls(steps: StepAxis, rows: Rows, segments: Sequence[int]) -> tuple[npt.NDArray[np.intp], int]:
+    """(pairs of neighbours among `rows`, of one session, where the step falls, shape (falls, 2); number of rows)."""
+    pairs = np.column_stack([rows[:-1], rows[1:]]).astype(np.intp)
+    session = np.searchsorted(np.asarray(segments), pairs, side="right")
+    falls = (steps.of_row[pairs[:, 1]] < steps.of_row[pairs[:, 0]]) & (session[:, 0] == session[:, 1])
+    return pairs[falls], len(rows)
+
+
+def vanished(run: Run) -> Measurement:
+    """Number of metrics that were logged regularly, and no longer when the run ended.
+
+    A client before 0.28.1 leaves out a NaN of half precision, so a metric that diverges shows as one that stops.
+    """
+    _require_rows(run.steps)
+    series = [one for one in run.logged(*run.metrics) if one.name != STEP and len(one) >= REGULAR]
+    if not series:
+        raise Inconclusive(f"no metric is logged at {REGULAR} steps or more")
+    stopped = [(one, reason) for one in series if (reason := one.stopped())]
+    return Measurement(
+        float(len(stopped)),
+        unit="metrics",
+        points=len(series),
+        window="whole run",
+        keys=tuple(one.key for one, _ in stopped) or tuple(one.key for one in series),
+        detail="; ".join(reason for _, reason in stopped[:8]),
+    )
+
+
+def concurrent_sessions(record: RunRecord) -> Measurement:
+    """Number of sessions that began before an earlier one of the same run had ended: two writers share its id.
+
+    Raises:
+        NotApplicable: the history is of one session, or was put together by a server.
+        Inconclusive: the rows have no times.
+    """
+    starts = record.history.segments[1:]
+    if not starts:
+        raise NotApplicable("the history is of one session")
+    times = record.history.columns.get("_timestamp")
+    if times is None:
+        raise Inconclusive("the rows have no times (_timestamp)")
+    overlaps = [
+        start
+        for start in starts
+        if len(before := times.values[times.rows < start])
+        and len(after := times.values[times.rows >= start])
+        and float(after[0]) < float(np.max(before)) - CLOCKS
+    ]
+    return Measurement(
+        float(len(overlaps)),
+        unit="sessions",
+        points=len(starts) + 1,
+        window="whole run",
+        keys=("_timestamp",),
+        detail=f"from row {', '.join(map(str, overlaps[:8]))}" if overlaps else "",
+    )
+
+
+def heartbeat(run: Run, now: float) -> Measurement:
+    """Seconds from the run's last sign of life to `now`, beside its usual step time, or a minute where that is shorter.
+
+    Raises:
+        NotApplicable: the run is not going on.
+        Inconclusive: it gave no sign of life.
+    """
+    record = run.record
+    if record.state != "running":
+        raise NotApplicable(f"the run is not known to be going on: it is {record.state}")
+    if record.heartbeat is None:
+        raise Inconclusive("the run gave no sign of life that can be dated")
+    times = step_times(run)
+    usual = float(np.median(times.finite)) if len(times.finite) else BEAT
+    return Measurement(
+        max(now - record.heartbeat, 0.0),
+        unit="s",
+        reference=max(usual, BEAT),
+        reference_name="its usual step time" if usual > BEAT else "a minute, longer than its usual step time",
+        points=len(times),
+        window="now",
+        keys=(times.key,),
     )
 
 
 def uninstrumented(run: Run) -> Measurement:
     """Number of metrics that the run logs and that hold their logger's default at every point."""
-    definitions = run.thresholds.metrics
+    definitions = run.metrics
     instrumentable = [s for s in run.logged(*definitions) if definitions[s.name].default_value is not None]
     if not instrumentable:
         raise NotApplicable("the run logs no metric whose logger's default is known")
@@ -224,9 +328,7 @@ def uninstrumented(run: Run) -> Measurement:
 
 def non_finite(run: Run, *names: str) -> Measurement:
     """Number of NaN and infinite points of the metrics `names`, under any of their keys; names the first of each."""
-    metrics = run.thresholds.metrics
-    keys = [alias.key for name in names if name in metrics for alias in metrics[name].aliases]
-    logged = [key for key in keys if key in run.record.history.counts]
+    logged = run.keys_of(*names)
     if not logged:
         raise Inconclusive(f"the run logs none of {', '.join(names)}")
     history, of_row = run.record.history, run.steps.of_row

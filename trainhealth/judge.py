@@ -67,6 +67,7 @@ class Judge:
             reason,
             value=measurement.value,
             value_text=value_text,
+            times_reference=measurement.in_kind("x") if measurement.reference is not None else None,
             limit=str(limit),
             limit_origin=limit.origin,
             keys=measurement.keys,

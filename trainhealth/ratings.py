@@ -11,13 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import cached_property
+from statistics import NormalDist
 
 import numpy as np
 
+from trainhealth.diagnosis import State, diagnose, expected_gain
 from trainhealth.history import Floats
 from trainhealth.measurement import Measurement, Trace
 from trainhealth.series import Series
-from trainhealth.thresholds import AgentPatterns
+from trainhealth.thresholds import AgentPatterns, Alias
+from trainhealth.trajectory import Estimate, Noise, Strengths, Trajectory, strengths
 from trainhealth.verdicts import Inconclusive
 
 MIN_POINTS = 3
@@ -31,6 +35,10 @@ SLIGHT = 5.0
 """Elo below its peak: more than 20 is declining, 5 to 20 slight, less is near the peak [published guide]."""
 
 
+Z = NormalDist().inv_cdf(0.975)
+"""Standard errors on either side of a 95 % interval."""
+
+
 class Role(StrEnum):
     BASE = "base model"
     REFERENCE = "reference"
@@ -39,12 +47,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Agent:
-    """One agent's trajectory; `checkpoint_step` is the training step a checkpoint was saved at."""
+    """One agent's trajectory.
+
+    `checkpoint_step` is the training step a checkpoint was saved at; `sigma` the uncertainty logged beside the rating.
+    """
 
     name: str
     role: Role
     series: Series
     checkpoint_step: int | None = None
+    sigma: Series | None = None
 
     @property
     def initial(self) -> float:
@@ -78,9 +90,16 @@ class Agent:
         return _median(self.series.values[-self._settled :])
 
     @property
+    def third(self) -> int:
+        """How many ratings a third of the trajectory has."""
+        return max(1, len(self.series) // 3)
+
+    @property
     def shift(self) -> float:
-        """How far the agent came: from the median of its first ratings to the median of its last."""
-        return self.standing - _median(self.series.values[: self._settled])
+        """How far the agent came: from the mean of the first third of its ratings to the mean of the last."""
+        values = self.series.values
+        with np.errstate(invalid="ignore"):  # NaN for infinite ratings, which pass nothing
+            return float(values[-self.third :].mean() - values[: self.third].mean())
 
     @property
     def drop(self) -> float:
@@ -90,10 +109,25 @@ class Agent:
         return float(np.max(settled)) - self.standing
 
     @property
+    def doubt(self) -> float:
+        """Median sigma (Elo) beside the first third of the ratings; 0 where none is logged."""
+        logged = self.sigma.finite[: self.third] if self.sigma is not None else np.zeros(0)
+        return _median(logged) if len(logged) else 0.0
+
+    @property
     def trend(self) -> str:
         if self.drop > DECLINING:
             return "declining"
         return "slight decline" if self.drop >= SLIGHT else "near peak"
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """The ratings as the estimate of strengths takes them; a rating without its sigma is NaN there."""
+        sigma = None
+        if self.sigma is not None and len(self.sigma):
+            beside = dict(zip(self.sigma.steps.tolist(), self.sigma.values.tolist(), strict=True))
+            sigma = np.array([beside.get(step, np.nan) for step in self.series.steps.tolist()])
+        return Trajectory(self.series.steps, self.series.values, sigma, self.checkpoint_step)
 
     def row(self) -> dict[str, object]:
         """One line of the Elo table."""
@@ -109,7 +143,7 @@ class Agent:
         }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Ratings:
     """All rated agents of a run: references apart, checkpoints in the order they were saved."""
 
@@ -117,18 +151,21 @@ class Ratings:
 
     def until(self, step: float) -> Ratings:
         """The ratings up to and including `step`; agents that were not yet rated are left out."""
-        cut = (replace(agent, series=agent.series.until(step)) for agent in self.agents)
+        cut = (
+            replace(agent, series=agent.series.until(step), sigma=agent.sigma and agent.sigma.until(step))
+            for agent in self.agents
+        )
         return Ratings(tuple(agent for agent in cut if len(agent.series)))
 
     def base(self) -> Agent:
         """The base model. Raises Inconclusive where it is rated too seldom, or no longer when the run ended."""
-        base = self._rated([a for a in self.agents if a.role is Role.BASE], "the base model")[0]
+        base = self._rated(self._of(Role.BASE), "the base model")[0]
         base.series.require_fresh()
         return base
 
     def references(self) -> list[Agent]:
         """The scripted bots, without the base model. Raises Inconclusive as for `base`, and for every one of them."""
-        bots = [a for a in self.agents if a.role is Role.REFERENCE]
+        bots = self._of(Role.REFERENCE)
         rated = self._rated(bots, "any baseline bot")
         if len(rated) < len(bots):
             self._rated([bot for bot in bots if bot not in rated], "one of the baseline bots")
@@ -138,60 +175,146 @@ class Ratings:
 
     def checkpoints(self) -> list[Agent]:
         """Checkpoints, oldest first. Raises Inconclusive where none is rated often enough, or the newest no longer."""
-        rated = self._rated([a for a in self.agents if a.role is Role.CHECKPOINT], "any checkpoint")
+        rated = self._rated(self._of(Role.CHECKPOINT), "any checkpoint")
         rated[-1].series.require_fresh()
         return rated
 
-    def older_checkpoints(self) -> list[Agent]:
-        """The older half of the checkpoints, never the newest. Raises Inconclusive for fewer than 2 checkpoints."""
-        checkpoints = self.checkpoints()
-        if len(checkpoints) < 2:
-            raise Inconclusive(f"only one checkpoint is rated ({checkpoints[0].name}): there is no older one")
-        return checkpoints[: len(checkpoints) // 2]
+    @cached_property
+    def strengths(self) -> Strengths:
+        """How strong the checkpoints truly are. Raises Inconclusive where the ratings are too few to say."""
+        bots = [bot for bot in self._of(Role.REFERENCE) if len(bot.series) >= MIN_POINTS]
+        base, checkpoints = self.base().trajectory, [agent.trajectory for agent in self.checkpoints()]
+        return strengths(base, [bot.trajectory for bot in bots], checkpoints)
 
-    def newest_checkpoint(self) -> Agent:
-        return self.checkpoints()[-1]
+    @cached_property
+    def noise(self) -> Noise:
+        """How ratings wander, of all agents together."""
+        try:
+            return self.strengths.noise
+        except Inconclusive:  # no base model, or no checkpoint: the others still wander
+            often = [agent.trajectory for agent in self.agents if len(agent.series) >= MIN_POINTS]
+            return strengths(often[0], often[1:], []).noise
 
-    def gap(self) -> Series:
-        """Rating of the best checkpoint above the base model, at each step that rates the base model.
+    def diagnosis(self) -> Measurement:
+        """Is it learning? A word, with what it rests on in the table.
 
-        An agent counts with its latest rating at that step; steps before the first checkpoint are left out.
+        Raises:
+            Inconclusive: that is not decided, or any rating is not finite.
         """
-        base, checkpoints = self.base(), self.checkpoints()
-        steps = base.series.steps
-        best = np.full(len(steps), -np.inf)
-        for agent in checkpoints:
-            best = np.maximum(best, _latest(agent.series, steps))
-        known = ~np.isneginf(best)
-        if known.sum() < MIN_POINTS:
-            raise Inconclusive("base_model and a checkpoint are rated together at fewer than 3 steps")
-        return Series(
-            "elo_gap",
-            f"best checkpoint - {base.name}",
-            steps[known],
-            (best - base.series.values)[known],
-            base.series.first_step,
-            base.series.last_step,
-            base.series.stride,
-            base.series.axis,
-            "Elo",
+        for agent in self.agents:
+            lost = len(agent.series) - len(agent.series.finite)
+            if lost:
+                raise Inconclusive(f"{lost} of {len(agent.series)} ratings of {agent.name} are NaN or infinite")
+        fixed = [self.base(), *(self.references() if self._of(Role.REFERENCE) else [])]
+        found = diagnose(self.strengths, self._drift(fixed))
+        return Measurement(
+            str(found.state),
+            vocabulary=tuple(State),
+            points=sum(len(agent.series) for agent in self.agents),
+            window="whole run",
+            keys=tuple(agent.series.key for agent in self.agents if len(agent.series)),
+            detail=" ".join(filter(None, (f"{found}.", found.action))),
+            table=found.table,
         )
 
-    def measurement(self, value: float, agents: Iterable[Agent], detail: str = "") -> Measurement:
-        """`value` (Elo) with `agents` as its evidence; NaN in any of their ratings rules out a pass."""
+    def _drift(self, fixed: list[Agent]) -> Estimate:
+        """How far agents that never change moved together. What a sigma says of their first ratings widens it."""
+        shift, error = float(np.mean([agent.shift for agent in fixed])), self._error(fixed) / len(fixed)
+        return Estimate(shift, shift - Z * error, shift + Z * error)
+
+    def _error(self, agents: Iterable[Agent]) -> float:
+        """Standard error (Elo) of the sum of how far `agents` came; where they started, their sigma says too."""
+        return float(np.sqrt(sum(2 * self.noise.of_mean(agent.third) ** 2 + agent.doubt**2 for agent in agents)))
+
+    def gap(self) -> Measurement:
+        """Strength of the probably best checkpoint above the base model's, with the full Elo analysis."""
+        found, checkpoints = self.strengths, self.checkpoints()
+        lead = Estimate.of(found.policy[:, found.best])
+        detail = f"best checkpoint: {checkpoints[found.best].name}; {self.signal()}"
+        return replace(self.estimated(lead, [self.base(), *checkpoints], detail), table=self.table())
+
+    def gain(self) -> Measurement:
+        """Strength of the newest checkpoint above the base model's; its reference is the least usual for its steps."""
+        found = self.strengths
+        least, most = expected_gain(float(found.saved[-1]))
+        detail = f"{least:.0f} to {most:.0f} Elo are usual by step {found.saved[-1]:.0f}"
+        measured = self.estimated(Estimate.of(found.policy[:, -1]), [self.base(), *self.checkpoints()], detail)
+        return replace(measured, reference=least, reference_name="the least that is usual for as many steps")
+
+    def newer_over_older(self) -> Estimate:
+        """Strength of the newer half of the checkpoints over the older half's.
+
+        Raises:
+            Inconclusive: fewer than 2 checkpoints.
+        """
+        checkpoints, policy = self.checkpoints(), self.strengths.policy
+        if len(checkpoints) < 2:
+            raise Inconclusive(f"only one checkpoint is rated ({checkpoints[0].name}): there is no older one")
+        half = len(checkpoints) // 2
+        return Estimate.of(policy[:, -half:].mean(axis=1) - policy[:, :half].mean(axis=1))
+
+    def recent(self) -> Estimate:
+        """Strength of the newest checkpoint over the version half-way through its training."""
+        return Estimate.of(self.strengths.recent)
+
+    def fall(self) -> Estimate:
+        """Strength of the best checkpoint over the newest; 0 where that is the best."""
+        return Estimate.of(self.strengths.fall)
+
+    def estimated(self, found: Estimate, agents: Iterable[Agent], detail: str = "") -> Measurement:
+        """`found` (Elo) with its interval, and `agents` as its evidence; NaN in any of them rules out a pass."""
         shown = list(agents)
-        worst = max(shown, key=lambda agent: agent.shift)
+        newest = shown[-1].series
         return Measurement(
-            value,
+            found.value,
             unit="Elo",
+            interval=found.interval,
             points=sum(len(agent.series) for agent in shown),
             window="whole run",
             keys=tuple(agent.series.key for agent in shown),
-            trace=Trace(worst.series.steps, worst.series.values, worst.series.axis),
+            trace=Trace(newest.steps, newest.values, newest.axis),
             non_finite=sum(len(agent.series) - len(agent.series.finite) for agent in shown),
             detail=detail,
+        )
+
+    def shifted(self, value: float, agents: Iterable[Agent], detail: str = "", *, of: int = 1) -> Measurement:
+        """`value`, summed up from how far each of `agents` came, with them as its evidence.
+
+        Its interval has the noise of both thirds of each; `of` candidates whose largest it is widen it.
+        """
+        shown = list(agents)
+        worst = max(shown, key=lambda agent: agent.shift)
+        margin = NormalDist().inv_cdf(1 - 0.025 / of) * self._error([worst] if of > 1 else shown)
+        return replace(
+            self.estimated(Estimate(value, value - margin, value + margin), shown, detail),
+            trace=Trace(worst.series.steps, worst.series.values, worst.series.axis),
             table=tuple(agent.row() for agent in shown),
         )
+
+    def table(self) -> tuple[dict[str, object], ...]:
+        """The full Elo analysis: references, then checkpoints by step; with strengths where they can be estimated."""
+        rows = [agent.row() for agent in self.agents if len(agent.series)]
+        found = self.strengths
+        for agent, draws in zip(self.checkpoints(), found.policy.T, strict=True):
+            row = next(row for row in rows if row["agent"] == agent.name)
+            row["above base"] = str(Estimate.of(draws))
+        return tuple(rows)
+
+    def signal(self) -> str:
+        """What the published script prints: best checkpoint, improvement, exploitation, and its learning signal."""
+        base, checkpoints = self.base(), self._of(Role.CHECKPOINT)
+        best = max(checkpoints, key=lambda agent: agent.peak)
+        lost = sum(min(agent.change, 0.0) for agent in (base, *self._of(Role.REFERENCE)))
+        declining = sum(agent.peak - agent.final >= DECLINING for agent in checkpoints)
+        word = "positive" if declining > len(checkpoints) / 2 else "moderate" if declining else "weak"
+        return (
+            f"highest rating: {best.name} at {best.peak:.0f}, {best.peak - base.initial:+.0f} over base_model's first; "
+            f"references lost {-lost:.0f} Elo; signal by the hand-made rule: {word} "
+            f"({declining} of {len(checkpoints)} checkpoints declining)"
+        )
+
+    def _of(self, role: Role) -> list[Agent]:
+        return [agent for agent in self.agents if agent.role is role]
 
     def _rated(self, agents: list[Agent], what: str) -> list[Agent]:
         often = [agent for agent in agents if len(agent.series) >= MIN_POINTS]
@@ -205,30 +328,28 @@ def _median(values: Floats) -> float:
     return float(np.median(values))
 
 
-def _latest(series: Series, at: Floats) -> Floats:
-    """The latest value of `series` at or before each step of `at`; NaN for one not finite, -inf before the first."""
-    order = np.argsort(series.steps, kind="stable")
-    values = np.where(np.isfinite(series.values), series.values, np.nan)[order]
-    index = np.searchsorted(series.steps[order], at, side="right") - 1
-    return np.where(index >= 0, values[np.maximum(index, 0)], -np.inf)
-
-
 def agent_name(key: str, patterns: AgentPatterns) -> str | None:
     """The agent that metric `key` rates, or None: ``elo/win_rate`` and its like rate nobody."""
-    return next((name for name in _rated_names(key, patterns) if role_of(name, patterns)), None)
+    return next((name for name, _ in _names(key, patterns.rating) if role_of(name, patterns)), None)
 
 
-def _rated_names(key: str, patterns: AgentPatterns) -> Iterator[str]:
+def sigma_of(key: str, patterns: AgentPatterns) -> tuple[str, float] | None:
+    """(the agent, Elo per unit) where metric `key` is the uncertainty of an agent's rating."""
+    found = _names(key, patterns.sigma)
+    return next(((name, alias.scale) for name, alias in found if role_of(name, patterns)), None)
+
+
+def _names(key: str, aliases: Iterable[Alias]) -> Iterator[tuple[str, Alias]]:
     """What stands in the place of ``{agent}`` in `key`."""
-    for alias in patterns.rating:
+    for alias in aliases:
         before, _, after = alias.key.partition("{agent}")
         if match := re.fullmatch(f"{re.escape(before)}([^/]+){re.escape(after)}", key):
-            yield match[1]
+            yield match[1], alias
 
 
 def stranger(key: str, patterns: AgentPatterns) -> str | None:
     """The name in the place of an agent in `key`, if it is neither a known agent nor known to be none."""
-    names = list(_rated_names(key, patterns))
+    names = [name for name, _ in _names(key, patterns.rating)]
     if any(role_of(name, patterns) or _is_no_agent(name, patterns) for name in names):
         return None
     return next(iter(names), None)
@@ -254,13 +375,16 @@ def role_of(name: str, patterns: AgentPatterns) -> tuple[Role, int | None] | Non
     return None
 
 
-def ratings(series: Mapping[str, Series], patterns: AgentPatterns) -> Ratings:
-    """Sort rating `series` (agent name -> trajectory) into roles; checkpoints by the step in their name."""
+def ratings(series: Mapping[str, Series], patterns: AgentPatterns, sigmas: Mapping[str, Series]) -> Ratings:
+    """Sort rating `series` (agent name -> trajectory) into roles; checkpoints by the step in their name.
+
+    `sigmas` (Elo) stand beside those ratings that have them.
+    """
     agents = []
     for name, one in series.items():
         known = role_of(name, patterns)
         if known is not None:
-            agents.append(Agent(name, known[0], one, known[1]))
+            agents.append(Agent(name, known[0], one, known[1], sigmas.get(name)))
     order = {Role.BASE: 0, Role.REFERENCE: 1, Role.CHECKPOINT: 2}
     agents.sort(key=lambda a: (order[a.role], a.checkpoint_step if a.checkpoint_step is not None else -1, a.name))
     return Ratings(tuple(agents))

@@ -83,11 +83,17 @@ class Series:
 
     def require_fresh(self) -> None:
         """Raise Inconclusive where the metric stopped long before the run did, however seldom it is logged."""
+        if reason := self.stopped():
+            raise Inconclusive(reason)
+
+    def stopped(self) -> str:
+        """Says where the metric stopped long before the run did; empty where it did not."""
         steps = np.unique(self.steps)
         usual = float(np.median(np.diff(steps))) if len(steps) > 1 else self.stride
         silence = self.last_step - steps[-1]
-        if silence > max(SILENT_GAPS * usual, SILENT_SHARE * (self.last_step - self.first_step)):
-            raise Inconclusive(f"{self.key} was last logged at step {steps[-1]:.15g} of {self.last_step:.15g}")
+        if silence <= max(SILENT_GAPS * usual, SILENT_SHARE * (self.last_step - self.first_step)):
+            return ""
+        return f"{self.key} was last logged at step {steps[-1]:.15g} of {self.last_step:.15g}"
 
     def magnitude(self) -> Series:
         """The same points without their signs."""

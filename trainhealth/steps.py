@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,17 +59,38 @@ class StepAxis:
         return np.unique(self.logged)
 
 
-def step_axis(history: History, keys: Iterable[str]) -> StepAxis:
-    """The first of `keys` that enough rows hold and that rises; else ``_step``, else the row number."""
-    for key in (*keys, "_step"):
+def step_axis(history: History, keys: Iterable[str], known: Collection[str] = ()) -> StepAxis:
+    """The first of `known`, then of `keys`, that enough rows hold and that rises; else ``_step``, else the row number.
+
+    `known` are the run's trainer's own: one row in `MOST_ROWS_A_STEP` is enough, and they may fall and rise again, as
+    they do where a trainer and its samplers log by turns.
+    """
+    shares = {**dict.fromkeys((*keys, "_step"), ROW_SHARE), **dict.fromkeys(known, 1 / MOST_ROWS_A_STEP)}
+    for key in (*known, *shares):
         column = history.columns.get(key)
-        if column is None or len(column.rows) < ROW_SHARE * history.length:
+        if column is None or len(column.rows) < shares[key] * history.length:
             continue
-        if not np.isfinite(column.values).all() or (key != "_step" and not _rises(column, history.segments)):
+        trusted = key == "_step" or key in known or _rises(column, history.segments)
+        if not np.isfinite(column.values).all() or not trusted:
             continue
-        return _axis(key, history, column.rows.astype(np.float64), column.values)
+        return _axis(key, history, column.rows.astype(np.float64), without_stray_zeros(column.values))
     rows = np.arange(history.length, dtype=np.float64)
     return _axis("row", history, rows, rows)
+
+
+def without_stray_zeros(steps: Floats) -> Floats:
+    """The steps, where a 0 that the run goes on from far beyond counts as the step after it.
+
+    A Trainer that resumes logs its first row as step 0.
+    """
+    if len(steps) < 2:
+        return steps
+    jump = FEW_ROWS_A_STEP * float(np.median(np.abs(np.diff(steps))))
+    at = np.flatnonzero((steps[:-1] == 0) & (steps[1:] > jump))
+    at = at[(at == 0) | (steps[at - 1] > jump)]
+    mended = steps.copy()
+    mended[at] = steps[at + 1]
+    return mended
 
 
 def _rises(column: Column, segments: Sequence[int]) -> bool:

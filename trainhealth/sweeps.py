@@ -11,17 +11,16 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from statistics import NormalDist
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from trainhealth.errors import DataError
 from trainhealth.measurement import Measurement
-from trainhealth.ratings import MIN_POINTS, Agent, Ratings, Role
+from trainhealth.ratings import MIN_POINTS, SETTLED, Agent, Ratings, Role, Z
 from trainhealth.run import Run
 from trainhealth.series import Series
-from trainhealth.trends import CONFIDENCE, spread
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
 UNSTABLE_KL = 10.0
@@ -38,9 +37,6 @@ LEVEL_SHARE = 5
 
 RUNGS = 16
 """A sheet says where the run stood at so many steps of its second half or more: those where it may be cut."""
-
-ERROR_POINTS = 8
-"""Fewest values of a lead that tell how far it fluctuates."""
 
 SHEET = "sheet"
 SWEEP = "sweep"
@@ -253,7 +249,8 @@ def _rated(ratings: Ratings) -> dict[str, Any]:
         if not all(math.isfinite(agent.standing) for agent in (base, *checkpoints)):
             raise Inconclusive("a rating is NaN or infinite")
         found |= {"base_model": base.standing, "best_checkpoint": best.name, "best_elo": best.standing}
-        return found | {"gap": best.standing - base.standing, "gap_error": gap_error(ratings.gap())}
+        error = math.sqrt(2) * ratings.noise.of_mean(SETTLED)  # of two medians of ratings that wander alike
+        return found | {"gap": best.standing - base.standing, "gap_error": error}
     except Inconclusive as error:
         return found | {"unrated": str(error)}
 
@@ -263,18 +260,6 @@ def _settled(agent: Agent) -> bool:
     if len(agent.series) < MIN_POINTS or not math.isfinite(agent.shift):
         return False
     return not isinstance(_known(agent.series.require_fresh), str)
-
-
-def gap_error(gap: Series) -> float | None:
-    """Standard error of where `gap` stands at its end, in Elo; None where too few values tell, or all are alike.
-
-    Ratings walk at random around the truth, and neighbours are hardly independent: the last values together are worth
-    about one. So it is the deviation of one value from a parabola through the last half (8 or more), widened for few.
-    """
-    values = gap.finite[-max(ERROR_POINTS, len(gap.finite) // 2) :]
-    if len(values) < ERROR_POINTS or np.ptp(values) == 0.0:
-        return None
-    return spread(values)
 
 
 def _level(series: Series) -> float | None:
@@ -409,7 +394,7 @@ class Sweep:
         one, two = self.standings[run], self.standings[other]
         if one.gap is None or two.gap is None or one.gap_error is None or two.gap_error is None:
             return None
-        reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.hypot(one.gap_error, two.gap_error)
+        reach = Z * math.hypot(one.gap_error, two.gap_error)
         return one.gap - two.gap - reach, one.gap - two.gap + reach
 
     def differing(self) -> dict[str, dict[str, Any]]:
@@ -561,13 +546,18 @@ def stability(sweep: Sweep) -> Measurement:
 
 
 def completeness(sweep: Sweep) -> Measurement:
-    """Share of the runs that could be read, did not break off, and came far enough to be compared."""
-    lost = dict.fromkeys(sweep.unread, "could not be read")
-    lost |= {
+    """Share of the runs that did not break off, and came far enough to be compared.
+
+    Raises:
+        DataError: a run could not be read; nobody knows how it ended.
+    """
+    if sweep.unread:
+        raise DataError(f"{len(sweep.unread)} of the runs could not be read: {few(list(sweep.unread))}")
+    lost = {
         sheet.run: f"{sheet.state} at {sheet.last_step:.15g}" for sheet in sweep.sheets if sheet.state in BROKEN_OFF
     }
     lost |= sweep.apart
-    total = len(sweep.sheets) + len(sweep.unread)
+    total = len(sweep.sheets)
     if not total:
         raise Inconclusive("no run of the sweep was read")
     return Measurement(

@@ -1,8 +1,8 @@
 """Change over a run, with an interval that respects autocorrelation.
 
 Consecutive training steps are not independent. On AR(1) series of equal mean (phi 0.9, 200 steps) a t-test at 5 %
-calls two of three a change. Here the variance of a mean is inflated by (1 + r) / (1 - r), r the lag-1
-autocorrelation (Bartlett's formula for an AR(1) process).
+calls two of three a change. Here the variance of a mean is that of an AR(1) process (Bartlett's formula), whose
+autocorrelation is taken at the upper end of what the series allows: a short one hides how slowly it forgets.
 """
 
 from __future__ import annotations
@@ -24,8 +24,14 @@ CONFIDENCE = 0.95
 SHARE = 5
 """First and last fifth of a series are compared: early enough to see a steep start, long enough to average."""
 
-DEGREE = 2
-"""Of the curve that is taken out of either side before its noise is measured."""
+DEGREE = 3
+"""Of the curve that is taken out of a series before its noise is measured."""
+
+STEPPED = 150
+"""Points from which on a sudden step is taken out too; a shorter series may well look like one by chance."""
+
+CAUTION = 1.28
+"""Standard errors by which the autocorrelation is taken higher than estimated."""
 
 MIN_POINTS = 10
 """Fewest points on either side of a comparison."""
@@ -48,45 +54,52 @@ class Difference:
     noise: float
 
 
-def difference(early: Floats, late: Floats) -> Difference:
-    """Mean of `late` minus mean of `early`, two stretches of 5 values or more whose noise is an AR(1) process each.
+def difference(early: Floats, late: Floats, whole: Floats) -> Difference:
+    """Mean of `late` minus mean of `early`, two stretches of the series `whole` whose noise is an AR(1) process.
 
-    Noise and autocorrelation are estimated from what is left of a stretch once a parabola is taken out of it, so that
-    a rise, or a dip, within the stretch is not mistaken for noise. Degrees of freedom: Welch and Satterthwaite.
+    Noise is that of the whole series: a stretch is too short to show how long noise lasts. Degrees of freedom: the
+    number of independent values that the series is worth.
     """
     value = float(late.mean() - early.mean())
-    sides = (_noise(early), _noise(late))
-    of_mean = [
-        # Estimated from few independent values, the variance comes out too small.
-        variance / max(1 - (DEGREE + 1) / independent, 0.25) / independent
-        for variance, independent in sides
-    ]
-    total = sum(of_mean)
-    if total == 0.0:
-        return Difference(value, 0.0, float(len(early) + len(late) - 2), 0.0)
-    freedom = total**2 / sum(part**2 / max(side[1] - 1, 1.0) for part, side in zip(of_mean, sides, strict=True))
-    noise = math.sqrt(sum(variance for variance, _ in sides) / 2)
-    return Difference(value, math.sqrt(total), max(freedom, 3.0), noise)
+    n = len(whole)
+    variance, independent = _noise(whole)
+    if variance == 0.0:
+        return Difference(value, 0.0, float(n), 0.0)
+    r = (n - independent) / (n + independent)
+    variance /= max(1 - (DEGREE + 1) / independent, 0.25)  # estimated from few independent values it comes out small
+    error = math.sqrt(variance * (_of_mean(r, len(early)) + _of_mean(r, len(late))))
+    return Difference(value, error, max(independent - 1, 3.0), math.sqrt(variance))
 
 
 def _noise(values: Floats) -> tuple[float, float]:
-    """(variance of one value, number of independent values that the autocorrelated ones are worth)."""
+    """(variance of one value, number of independent values that the autocorrelated ones are surely worth).
+
+    Both of what is left once a curve is taken out, and of long series a sudden step (a collapse), so that neither is
+    mistaken for noise.
+    """
     n, fitted = len(values), DEGREE + 1
     basis = np.linalg.qr(np.vander(np.linspace(-1, 1, n), fitted))[0]
     rest = values - basis @ (basis.T @ values)
+    if n >= STEPPED:
+        places = np.linspace(n // 10, n - n // 10, 60).astype(int)
+        steps = (np.arange(n)[:, None] >= places).astype(np.float64)
+        steps -= basis @ (basis.T @ steps)
+        steps /= np.linalg.norm(steps, axis=0)
+        best = steps[:, int(np.argmax(np.abs(steps.T @ rest)))]
+        rest = rest - best * (best @ rest)
+        fitted += 2
     power = float(rest @ rest)
     if power <= n * (1e-12 * float(np.abs(values).max())) ** 2:  # what rounding leaves of an exact curve
         return 0.0, float(n)
     r = float(rest[1:] @ rest[:-1]) / power
-    r = min(max(r + fitted * (1 + 2 * r) / n, 0.0), 0.98)  # every fitted term biases the estimate by -(1 + 2r) / n
-    independent = max(n * (1 - r) / (1 + r), 2.0)
-    return power / (n - fitted), independent
+    r += fitted * (1 + 2 * max(r, 0.0)) / n  # every fitted term biases the estimate by about -(1 + 2r) / n
+    r = min(max(r + CAUTION * math.sqrt(max(1 - r * r, 0.0) / n), 0.0), 0.98)
+    return power / (n - fitted), max(n * (1 - r) / (1 + r), 1.0)
 
 
-def spread(values: Floats) -> float:
-    """Standard deviation of one of `values` about a parabola through them, widened for few independent ones."""
-    variance, independent = _noise(values)
-    return math.sqrt(variance / max(1 - (DEGREE + 1) / independent, 0.25))
+def _of_mean(r: float, n: int) -> float:
+    """Variance of the mean of `n` values of an AR(1) process of variance 1."""
+    return ((1 + r) / (1 - r) - 2 * r * (1 - r**n) / (n * (1 - r) ** 2)) / n
 
 
 def student_quantile(p: float, freedom: float) -> float:
@@ -132,7 +145,7 @@ def _sided(series: Series) -> tuple[Floats, int]:
 
 
 def _compared(series: Series, early: Floats, late: Floats, named: str) -> Measurement:
-    found = difference(early, late)
+    found = difference(early, late, series.finite)
     spread = found.noise or float(np.std(series.finite))
     effect = found.value / spread
     margin = student_quantile((1 + CONFIDENCE) / 2, found.freedom) * found.error / spread
@@ -178,4 +191,44 @@ def level(series: Series, since: Series) -> Measurement:
         float(np.median(series.finite)) if len(series.finite) else math.nan,
         reference=float(np.median(start)) if len(start) else math.nan,
         reference_name=f"its median over the first {len(start)} points",
+    )
+
+
+def spread_since_start(series: Series) -> Measurement:
+    """Median of the last fifth of a standard deviation's points, with the first fifth's to be a multiple of."""
+    values, side = _sided(series)
+    return series.measurement(
+        float(np.median(values[-side:])),
+        reference=float(np.median(values[:side])),
+        reference_name=f"its median over the first {side} points",
+    )
+
+
+AGREEMENT = ("together", "reward_only", "rating_only", "neither")
+
+
+def agreement(reward: Measurement, gain: Measurement) -> Measurement:
+    """Which of reward and rating surely rose: ``together``, ``reward_only``, ``rating_only`` or ``neither``.
+
+    `gain` has the least usual gain as its reference: a rating is flat only where its gain is surely below that.
+
+    Raises:
+        Inconclusive: a rating that neither surely rose nor surely stayed behind, or a point that is not finite.
+    """
+    for one in (reward, gain):
+        if one.non_finite:
+            raise Inconclusive(f"{one.non_finite} of {one.points} points of {', '.join(one.keys[:3])} are not finite")
+    low, high = gain.interval or (math.nan, math.nan)
+    flat = gain.reference is not None and high < max(gain.reference, 0.0)
+    rose = (reward.interval or (0.0, 0.0))[0] > 0
+    if not (low > 0 or flat):
+        raise Inconclusive(f"the rating's change, {gain} [{low:.0f} … {high:.0f}], is not sure either way")
+    word = AGREEMENT[(0 if rose else 2) if low > 0 else (1 if rose else 3)]
+    return Measurement(
+        word,
+        vocabulary=AGREEMENT,
+        points=reward.points,
+        window=reward.window,
+        keys=(*reward.keys, *gain.keys),
+        detail=f"reward {reward}, newest checkpoint {gain} above base_model",
     )

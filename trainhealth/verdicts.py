@@ -89,6 +89,8 @@ class Judgement(BaseModel):
     required: bool = True
     value: float | str | None = None
     value_text: str = ""
+    times_reference: float | None = None
+    """The value as a multiple of what it is compared with, where there is such a thing."""
     limit: str | None = None
     """The limit that decided, or the strictest one that was kept."""
     limit_origin: str | None = None
@@ -174,6 +176,8 @@ class RunSummary(BaseModel):
     """Unix seconds."""
     recognised: dict[str, str] = {}
     """Canonical metric -> key of the run."""
+    trainer: str = ""
+    """Name of the trainer's profile that the run was judged with; ``generic`` where none fits."""
     notes: tuple[str, ...] = ()
     """What a reader must know: live tail, several files, events not given."""
     learning_off: bool = False

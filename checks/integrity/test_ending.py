@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from trainhealth import integrity
 from trainhealth.judge import Judge
 from trainhealth.run import Run
@@ -15,3 +17,8 @@ def test_run_state(run: Run, criterion: Judge) -> None:
 def test_completion(run: Run, criterion: Judge) -> None:
     """Last training step as a fraction of the number of steps in the run's config."""
     criterion.judge(integrity.completion(run.steps, run.configured("total_steps"), run.record.state))
+
+
+def test_heartbeat(run: Run, criterion: Judge) -> None:
+    """Seconds since the last sign of life of a run that is going on, beside its usual step time."""
+    criterion.judge(integrity.heartbeat(run, time.time()))

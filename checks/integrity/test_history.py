@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainhealth import integrity
 from trainhealth.judge import Judge
 from trainhealth.run import Run
+from trainhealth.verdicts import NotApplicable
 
 
 def test_history_complete(run: Run, criterion: Judge) -> None:
@@ -18,8 +19,8 @@ def test_missing_steps(run: Run, criterion: Judge) -> None:
 
 
 def test_metric_coverage(run: Run, criterion: Judge) -> None:
-    """The lowest share of due steps that have a value, of reward, KL, gradient norm and loss."""
-    criterion.judge(integrity.coverage(run.steps, run.logged("reward", "kl", "grad_norm", "loss")))
+    """The lowest share of due steps that have a value, of reward, KL, gradient norm, loss, entropy."""
+    criterion.judge(integrity.coverage(run.steps, run.logged("reward", "kl", "grad_norm", "loss", "entropy")))
 
 
 def test_repeated_steps(run: Run, criterion: Judge) -> None:
@@ -28,15 +29,29 @@ def test_repeated_steps(run: Run, criterion: Judge) -> None:
 
 
 def test_rows_per_step(run: Run, criterion: Judge) -> None:
-    """Median number of history rows per training step."""
-    criterion.judge(integrity.rows_per_step(run.steps))
+    """Median number of history rows that hold a metric, per training step."""
+    trainer = run.recognition.trainer
+    if trainer.several_rows:
+        raise NotApplicable(f"{trainer.name} logs a training step in several rows")
+    criterion.judge(integrity.rows_per_step(run.steps, run.metric_rows))
 
 
 def test_steps_backwards(run: Run, criterion: Judge) -> None:
-    """Share of rows at which the training step goes backwards within one process."""
-    criterion.judge(integrity.steps_backwards(run.steps, run.record.history.segments))
+    """Share of rows at which the training step goes backwards within one session; by metric where several log."""
+    rows_of = run.rows_of_metrics if run.recognition.trainer.several_rows else ()
+    criterion.judge(integrity.steps_backwards(run.steps, run.record.history.segments, rows_of))
 
 
 def test_uninstrumented_metrics(run: Run, criterion: Judge) -> None:
     """Number of metrics that hold the logger's default throughout."""
     criterion.judge(integrity.uninstrumented(run))
+
+
+def test_vanished_metrics(run: Run, criterion: Judge) -> None:
+    """Number of metrics that were logged regularly, and no longer when the run ended."""
+    criterion.judge(integrity.vanished(run))
+
+
+def test_concurrent_sessions(run: Run, criterion: Judge) -> None:
+    """Number of sessions that began before an earlier one had ended."""
+    criterion.judge(integrity.concurrent_sessions(run.record))

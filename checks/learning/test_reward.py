@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainhealth.judge import Judge
 from trainhealth.run import Run
-from trainhealth.trends import change, decline, early_drop
+from trainhealth.trends import agreement, change, decline, early_drop, spread_since_start
 from trainhealth.verdicts import NotApplicable
 
 
@@ -18,6 +18,17 @@ def test_reward_gain(run: Run, criterion: Judge) -> None:
     if run.rated:
         raise NotApplicable("the run logs ratings, which carry the learning verdict")
     criterion.judge(change(run.metric("reward").window(criterion.window)))
+
+
+def test_reward_without_rating(run: Run, criterion: Judge) -> None:
+    """Whether the reward rises while the ratings show that nobody became better: a word, what is sure of both."""
+    gain = run.ratings.gain()  # a run without ratings leaves here
+    criterion.judge(agreement(change(run.metric("reward").window(criterion.window)), gain))
+
+
+def test_reward_spread(run: Run, criterion: Judge) -> None:
+    """Median standard deviation of the reward in the run's last fifth, as a multiple of its first fifth's."""
+    criterion.judge(spread_since_start(run.metric("reward_std").window(criterion.window)))
 
 
 def test_reward_decline(run: Run, criterion: Judge) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from trainhealth.judge import Judge
+from trainhealth.levels import growth
 from trainhealth.run import Run
 from trainhealth.spikes import GRADIENT_RUNAWAY_FLOOR, gradient_spikes, runaway, zeros
-from trainhealth.trends import level
 
 
 def test_grad_norm_level(run: Run, criterion: Judge) -> None:
     """Median gradient norm over the tail window, beside its median over the run's first steps."""
-    series = run.metric("grad_norm")
-    criterion.judge(level(series.window(criterion.window), since=series))
+    criterion.judge(growth(run.metric("grad_norm"), criterion.window))
 
 
 def test_grad_norm_runaway(run: Run, criterion: Judge) -> None:

@@ -26,3 +26,8 @@ def test_kl_zero(run: Run, criterion: Judge) -> None:
 def test_kl_runaway(run: Run, criterion: Judge) -> None:
     """The highest KL kept up for more than 5 points, as a multiple of the running median before it."""
     criterion.judge(runaway(run.metric("kl").window(criterion.window), KL_RUNAWAY_FLOOR))
+
+
+def test_kl_alive(run: Run, criterion: Judge) -> None:
+    """The largest KL of any step: one that never leaves 0 does not measure what it should, or nothing is learned."""
+    criterion.judge(run.metric("kl").window(criterion.window).magnitude().max())

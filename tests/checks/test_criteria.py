@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from bench import checks, judgements, verdict
+from grpo_runs import ODDITIES as MORE_ODDITIES
+from grpo_runs import PATHOLOGIES as MORE_PATHOLOGIES
 from synthetic import ar1, column, run
 
 from trainhealth.history import Column
@@ -26,6 +29,7 @@ def healthy(**changes: Column | None) -> Columns:
         "benchmark/reward_mean": column(10 + 3 * at / STEPS + 0.5 * ar1(STEPS, 0.5, 1)),
         "kl/mean": column(0.02 * np.exp(0.2 * ar1(STEPS, 0.5, 2))),
         "kl/max": column(0.1 * np.exp(0.2 * ar1(STEPS, 0.5, 3))),
+        "benchmark/reward_std": column(3 * np.exp(0.1 * ar1(STEPS, 0.5, 7))),
         "benchmark/grad_norm": column(3 * np.exp(0.1 * ar1(STEPS, 0.5, 4))),
         "benchmark/loss": column(0.1 * ar1(STEPS, 0.5, 5)),
         "policy/entropy_mean": column(1 + 0.1 * ar1(STEPS, 0.5, 6)),
@@ -82,22 +86,34 @@ def without_ratings(columns: Columns) -> Columns:
     return {key: value for key, value in columns.items() if not key.startswith("elo/")}
 
 
+def timed(seconds: float, restarted_at: int | None = None) -> Columns:
+    """The healthy run with a row every so many `seconds`; its second half begins again at the time of a step."""
+    times = seconds * np.arange(STEPS)
+    if restarted_at is not None:
+        times[STEPS // 2 :] -= times[STEPS // 2] - times[restarted_at]
+    return healthy(_timestamp=column(1.7e9 + times))
+
+
+STEPS_150 = np.arange(150, dtype=np.uint32)
 NOISE = 0.5 * ar1(STEPS, 0.5, 9)
 FALLING_EARLY = np.concatenate([np.linspace(14, 8, 8), np.full(STEPS - 8, 8.0)]) + 0.1 * NOISE
 
 PATHOLOGIES: dict[str, Callable[[], str]] = {
     "learning.base_model_elo": lambda: verdict_of("learning.base_model_elo", elo("base_model", 1000, 1109)),
-    "learning.baseline_elo": lambda: verdict_of("learning.baseline_elo", elo("chaos_bot", 900, 1030)),
+    "learning.baseline_elo": lambda: verdict_of("learning.baseline_elo", elo("chaos_bot", 900, 1130)),
     "learning.baselines_exploited": lambda: verdict_of("learning.baselines_exploited", elo("chaos_bot", 700, 1000)),
     "learning.elo_gap": lambda: verdict_of("learning.elo_gap", elo("base_model", 1000, 1070)),
     "learning.elo_gap_trend": lambda: verdict_of("learning.elo_gap_trend", elo("adapter_v100", 1200, 1005)),
     "learning.older_checkpoints": lambda: verdict_of("learning.older_checkpoints", elo("adapter_v100", 1100, 900)),
-    "learning.newest_checkpoint": lambda: verdict_of(
-        "learning.newest_checkpoint", elo("adapter_v100", 1040, 1060, 1030)
-    ),
+    "learning.newest_checkpoint": lambda: verdict_of("learning.newest_checkpoint", elo("adapter_v100", 1100, 900)),
+    "learning.expected_gain": lambda: verdict_of("learning.expected_gain", elo("adapter_v100", 1040, 900)),
+    "learning.diagnosis": lambda: verdict_of("learning.diagnosis", elo("adapter_v100", 1040, 900)),
     "learning.reward_trend": lambda: verdict_of("learning.reward_trend", reward(np.linspace(14, 8, STEPS) + NOISE)),
     "learning.reward_gain": lambda: verdict_of(
         "learning.reward_gain", without_ratings(reward(np.linspace(14, 8, STEPS) + NOISE))
+    ),
+    "learning.reward_spread": lambda: verdict_of(
+        "learning.reward_spread", healthy(**{"benchmark/reward_std": column(np.linspace(2, 12, STEPS))})
     ),
     "learning.early_reward_drop": lambda: verdict_of("learning.early_reward_drop", reward(FALLING_EARLY)),
     "learning.reward_decline": lambda: verdict_of(
@@ -126,6 +142,12 @@ PATHOLOGIES: dict[str, Callable[[], str]] = {
     "integrity.completion": lambda: verdict_of(
         "integrity.completion", healthy(), state="crashed", config={"max_steps": 1000}
     ),
+    "integrity.heartbeat": lambda: verdict_of(
+        "integrity.heartbeat", timed(30), state="running", exit_code=None, heartbeat=time.time() - 700
+    ),
+    "integrity.concurrent_sessions": lambda: verdict_of(
+        "integrity.concurrent_sessions", timed(30, restarted_at=50), segments=(0, 100)
+    ),
     "integrity.missing_steps": lambda: verdict_of(
         "integrity.missing_steps", healthy(_step=column([*range(150), *range(200, 250)]))
     ),
@@ -137,9 +159,18 @@ PATHOLOGIES: dict[str, Callable[[], str]] = {
     ),
 }  # fmt: skip
 
+MORE = {*MORE_PATHOLOGIES, *MORE_ODDITIES}
+"""Cases of tests/checks/test_trainer_criteria.py."""
+
 WARN_ONLY: dict[str, Callable[[], str]] = {
+    "integrity.vanished_metrics": lambda: verdict_of(
+        "integrity.vanished_metrics", healthy(**{"kl/mean": Column(STEPS_150, healthy()["kl/mean"].values[:150])})
+    ),
     "stability.grad_norm_peak": lambda: verdict_of(
         "stability.grad_norm_peak", with_value("benchmark/grad_norm", 9, 422)
+    ),
+    "learning.reward_without_rating": lambda: verdict_of(
+        "learning.reward_without_rating", elo("adapter_v100", 1040, 900)
     ),
     "stability.kl_zero": lambda: verdict_of("stability.kl_zero", with_value("kl/mean", slice(20, 120), 0)),
     "integrity.rows_per_step": lambda: verdict_of(
@@ -152,8 +183,9 @@ WARN_ONLY: dict[str, Callable[[], str]] = {
 
 
 def test_the_healthy_run_passes_every_criterion() -> None:
-    found = {one.criterion: str(one.verdict) for one in judgements(build(healthy()))}
-    assert found.pop("learning.reward_gain") == "NOT_APPLICABLE"
+    found = {one.criterion: str(one.verdict) for one in judgements(build(healthy())) if one.criterion not in MORE}
+    for id_ in ("learning.reward_gain", "integrity.heartbeat", "integrity.concurrent_sessions"):
+        assert found.pop(id_) == "NOT_APPLICABLE"
     assert set(found.values()) == {"PASS"}, found
     assert verdict(build(healthy())).verdict == "PASS"
 
@@ -168,7 +200,7 @@ def test_a_run_without_ratings_is_judged_by_its_reward() -> None:
 
 
 def test_every_criterion_of_a_run_has_its_pathology() -> None:
-    assert {*PATHOLOGIES, *WARN_ONLY, "integrity.history_complete"} == set(checks())
+    assert {*PATHOLOGIES, *WARN_ONLY, *MORE, "integrity.history_complete"} == set(checks())
 
 
 @pytest.mark.parametrize("id_", PATHOLOGIES)
@@ -208,6 +240,8 @@ def test_without_its_data_no_criterion_passes(id_: str, columns: Columns) -> Non
 METRICS_OF = {
     "learning.reward_trend": "benchmark/reward_mean",
     "learning.early_reward_drop": "benchmark/reward_mean",
+    "learning.reward_without_rating": "benchmark/reward_mean",
+    "learning.reward_spread": "benchmark/reward_std",
     "stability.kl_level": "kl/mean",
     "stability.kl_spikes": "kl/mean",
     "stability.kl_runaway": "kl/mean",
@@ -222,6 +256,8 @@ METRICS_OF = {
     "learning.elo_gap_trend": "elo/adapter_v100",
     "learning.older_checkpoints": "elo/adapter_v0",
     "learning.newest_checkpoint": "elo/adapter_v100",
+    "learning.expected_gain": "elo/adapter_v100",
+    "learning.diagnosis": "elo/defensive_bot",
 }
 
 
@@ -248,6 +284,23 @@ def test_a_metric_that_stops_has_no_tail() -> None:
     cut = healthy()["kl/mean"]
     columns = healthy(**{"kl/mean": Column(cut.rows[:150], cut.values[:150])})
     assert verdict_of("stability.kl_level", columns) == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(
+    ("age", "step_time", "expected"),
+    [(100, 1, "PASS"), (200, 1, "WARN"), (700, 1, "FAIL"), (1000, 600, "PASS"), (2000, 600, "WARN"),
+     (6100, 600, "FAIL")],
+)  # fmt: skip
+def test_a_heartbeat_is_late_by_the_runs_own_pace(age: float, step_time: float, expected: str) -> None:
+    one = build(timed(step_time), state="running", exit_code=None, heartbeat=time.time() - age)
+    assert next(judgements(one, "integrity.heartbeat")).verdict == expected
+    ended = build(timed(step_time), heartbeat=time.time() - age)
+    assert next(judgements(ended, "integrity.heartbeat")).verdict == "NOT_APPLICABLE"
+
+
+def test_sessions_one_after_the_other_are_no_concurrency() -> None:
+    assert verdict_of("integrity.concurrent_sessions", timed(30), segments=(0, 100)) == "PASS"
+    assert verdict_of("integrity.concurrent_sessions", healthy(), segments=(0, 100)) == "INCONCLUSIVE"
 
 
 def test_a_lucky_last_step_does_not_rescue_a_collapsed_run() -> None:

@@ -50,7 +50,7 @@ class Dataset:
 
     def __init__(self, events: Iterable[Mapping[str, Any]], dialect: Dialect | None = None) -> None:
         import duckdb_kql
-        import pyarrow as pa  # type: ignore[import-untyped]
+        import pyarrow as pa
 
         self.dialect = dialect or Dialect()
         self._lock = threading.Lock()

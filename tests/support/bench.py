@@ -47,7 +47,8 @@ def _judged(
     for id_, check in checks.items():
         if ids and id_ not in ids:
             continue
-        judge = Judge(thresholds.criteria[id_], label)
+        criterion = thresholds.criteria[id_]
+        judge = Judge(subject.criterion(criterion) if isinstance(subject, Run) else criterion, label)
         try:
             check(subject, judge)
         except (Inconclusive, NotApplicable, TrainhealthError) as error:

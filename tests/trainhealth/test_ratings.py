@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import pytest
 from synthetic import ROOT, column, run
 
-from trainhealth.ratings import Role, agent_name, role_of
+from trainhealth.ratings import Role, agent_name, role_of, sigma_of
 from trainhealth.run import Run
 from trainhealth.thresholds import AgentPatterns, load
+from trainhealth.trajectory import Estimate
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
 PATTERNS = load(ROOT / "thresholds.yaml").agents or AgentPatterns(())
@@ -46,8 +47,6 @@ def test_who_is_who(key: str, role: tuple[Role, int | None]) -> None:
 def test_checkpoints_are_ordered_by_their_step_not_their_name() -> None:
     ratings = league(adapter_v100=[1, 2, 3], adapter_v20=[1, 2, 3], adapter_v3=[1, 2, 3]).ratings
     assert [one.checkpoint_step for one in ratings.checkpoints()] == [3, 20, 100]
-    assert ratings.newest_checkpoint().name == "adapter_v100"
-    assert [one.name for one in ratings.older_checkpoints()] == ["adapter_v3"]
 
 
 def test_peak_final_and_trend() -> None:
@@ -55,9 +54,9 @@ def test_peak_final_and_trend() -> None:
     assert (agent.initial, agent.peak, agent.peak_step, agent.final) == (1000, 1030, 1, 1009)
     assert (agent.change, agent.row()["from peak"]) == (9, "slight decline")
     # One lucky or unlucky evaluation is no result: medians of three ratings.
-    assert (agent.standing, agent.shift, agent.drop) == (1010.5, -4.5, 19.5)  # medians of two of five
+    assert (agent.standing, agent.shift, agent.drop) == (1010.5, 9, 19.5)  # medians of two, thirds of one, of five
     long = league(adapter_v0=[1000, 1002, 990, 1040, 1300, 1041, 1039]).ratings.checkpoints()[0]
-    assert (long.standing, long.shift, long.drop) == (1041, 41, 0)  # of three of seven: 1300 was luck
+    assert (long.standing, long.shift, long.drop) == (1041, 39, 0)  # of three of seven: 1300 was luck
     few = league(base_model=[1000, 1040, 1109]).ratings.base()
     assert (few.standing, few.shift) == (1109, 109)
 
@@ -65,7 +64,7 @@ def test_peak_final_and_trend() -> None:
 def test_a_newest_checkpoint_that_is_no_longer_rated_is_not_believed() -> None:
     rated = {"elo/adapter_v9": column([1000, 1010, 1020], rows=[0, 1, 2]), "_step": column(range(1000))}
     with pytest.raises(Inconclusive, match="last logged at step 2 of 999"):
-        run(rated).ratings.newest_checkpoint()
+        run(rated).ratings.checkpoints()
 
 
 def test_a_bot_that_is_hardly_rated_is_not_forgotten() -> None:
@@ -93,24 +92,6 @@ def test_ratings_of_unknown_agents_are_not_ignored() -> None:
         _ = one.ratings
 
 
-def test_the_gap_takes_the_best_checkpoint_known_at_each_step() -> None:
-    one = run(
-        {
-            "elo/base_model": column([1000, 990, 980, 970]),
-            "elo/adapter_v0": column([1010, 1005], rows=[1, 3]),
-            "elo/adapter_v1": column([1020], rows=[2]),
-            "elo/adapter_v2": column([1, 1, 1], rows=[1, 2, 3]),
-            "_step": column(range(4)),
-        }
-    )
-    with pytest.raises(Inconclusive, match=r"any checkpoint.*base_model \(4\)"):
-        run({"elo/base_model": column([1, 2, 3, 4]), "_step": column(range(4))}).ratings.gap()
-    gap = one.ratings.gap()
-    assert gap.steps.tolist() == [1, 2, 3]
-    # adapter_v0 and v1 are rated too seldom to be called a trajectory
-    assert gap.values.tolist() == [1 - 990, 1 - 980, 1 - 970]
-
-
 def test_a_run_without_ratings() -> None:
     with pytest.raises(NotApplicable, match="the run logs no ratings"):
         _ = run({"elo/win_rate": column([0.5] * 5), "_step": column(range(5))}).ratings
@@ -122,9 +103,22 @@ def test_an_unrated_base_model_is_not_a_pass() -> None:
     with pytest.raises(Inconclusive, match="any checkpoint is not rated"):
         league(chaos_bot=[1, 2, 3]).ratings.checkpoints()
     with pytest.raises(Inconclusive, match="only one checkpoint"):
-        league(adapter_v0=[1, 2, 3]).ratings.older_checkpoints()
+        league(
+            base_model=[1000, 990, 1003, 995, 997], chaos_bot=[900, 905, 893, 899, 903],
+            defensive_bot=[940, 930, 944, 928, 941], adapter_v0=[1000, 1012, 999, 1008, 1003],
+        ).ratings.newer_over_older()  # fmt: skip
 
 
 def test_nan_in_a_rating_is_counted() -> None:
     ratings = league(base_model=[1000, math.nan, 990]).ratings
-    assert ratings.measurement(1.0, [ratings.base()]).non_finite == 1
+    assert ratings.estimated(Estimate(1.0, 0.0, 2.0), [ratings.base()]).non_finite == 1
+
+
+def test_sigma_stands_beside_its_rating() -> None:
+    one = run({"elo/base_model": column([1000, 990, 980]), "trueskill/base_model_sigma": column([8.0, 4.0, 2.0]),
+               "trueskill/chaos_bot_mu": column([1, 2, 3]), "_step": column(range(3))})  # fmt: skip
+    sigma = one.ratings.base().trajectory.sigma
+    assert sigma is not None
+    assert sigma.tolist() == [320, 160, 80]  # 40 Elo a unit
+    assert sigma_of("trueskill/base_model_rating", PATTERNS) is None
+    assert sigma_of("trueskill/rollout_updates_sigma", PATTERNS) is None

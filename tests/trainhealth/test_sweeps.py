@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic import ar1, column, run, series
+from synthetic import column, run
 
+from trainhealth.errors import DataError
 from trainhealth.history import Column
 from trainhealth.run import Run
-from trainhealth.series import Series
 from trainhealth.sweeps import (
     COMPARABLE,
     Comparison,
@@ -23,7 +23,6 @@ from trainhealth.sweeps import (
     Standing,
     Sweep,
     completeness,
-    gap_error,
     lead,
     run_sheet,
     rungs,
@@ -234,9 +233,9 @@ def test_runs_that_cannot_be_compared_are_set_apart() -> None:
     assert race is not None
     assert (race.winner, race.runner_up, race.runs) == ("a", "b", 2)
     assert [row.run for row in sweep.compare().rows] == ["a", "b", "early", "other"]
-    found = completeness(sweep)
-    assert found.value == pytest.approx(2 / 5)
-    assert "gone could not be read" in found.detail
+    assert completeness(replace(sweep, unread=())).value == pytest.approx(2 / 4)
+    with pytest.raises(DataError, match="1 of the runs could not be read: gone"):
+        completeness(sweep)
 
 
 def test_instability_after_the_step_of_the_comparison_counts() -> None:
@@ -286,35 +285,3 @@ def test_plain_data_survives_json() -> None:
         assert RunSheet.model_validate_json(one.model_dump_json()) == one
     found = Sweep("s", sheets).compare()
     assert Comparison.model_validate_json(found.model_dump_json()) == found
-
-
-# How sure ------------------------------------------------------------------------------------------------------------
-
-
-def gap_of(values: npt.ArrayLike) -> Series:
-    return series(values, name="gap")
-
-
-def test_too_few_or_frozen_ratings_tell_no_error() -> None:
-    assert gap_error(gap_of([1, 5, 2, 8, 3, 9, 4])) is None
-    assert gap_error(gap_of(np.full(50, 30.0))) is None
-
-
-@pytest.mark.parametrize("phi", [0.0, 0.5, 0.8])
-def test_the_error_is_about_the_noise_of_one_rating(phi: float) -> None:
-    """Noise of 10 Elo on a rising gap, 40 ratings: on average right within a third, whatever the autocorrelation."""
-    rise = np.linspace(0, 100, 40)
-    errors = [gap_error(gap_of(rise + 10 * ar1(40, phi, seed))) for seed in range(200)]
-    assert np.mean([error for error in errors if error is not None]) == pytest.approx(10, rel=0.34)
-
-
-def test_two_equal_runs_are_seldom_called_apart() -> None:
-    """Same truth, ratings with autocorrelated noise: a margin whose interval excludes 0 in about 5 % of pairs."""
-    called = 0
-    for seed in range(400):
-        gaps = [gap_of(60 + 12 * ar1(40, 0.6, 1000 * k + seed)) for k in (1, 2)]
-        ends = [float(np.median(gap.values[-3:])) for gap in gaps]
-        errors = [error for gap in gaps if (error := gap_error(gap)) is not None]
-        assert len(errors) == 2
-        called += abs(ends[0] - ends[1]) > 1.96 * math.hypot(*errors)
-    assert called / 400 < 0.1

@@ -16,7 +16,7 @@ from trainhealth.errors import ThresholdsError
 from trainhealth.thresholds import Thresholds, load
 
 TODAY = date(2026, 11, 23)
-SECTIONS = "metrics, config, agents, events, windows, defaults, criteria, off, waivers"
+SECTIONS = "metrics, config, trainers, trainer, agents, events, windows, defaults, criteria, off, waivers"
 CRITERION_KEYS = "warn, fail, window, action, source, required, missing, metric, statistic"
 NOT_A_LIMIT = (
     "is not a limit; write a comparison such as '> 0.1', '< 95%', '> 3x' or '< -5%', or a state such as 'crashed'"
@@ -54,7 +54,7 @@ BAD_VALUES = {
     "unknown key, far from any": (criterion("{zzz: 1}"), f"3: unknown key 'zzz' in {KL} (known: {CRITERION_KEYS})"),
     "unknown alias key": (
         "metrics: {kl: {any_of: [a, {kye: b}]}}",
-        "2: unknown key 'kye' in metrics.kl.any_of[1]; did you mean 'key'? (known: key, scale)",
+        "2: unknown key 'kye' in metrics.kl.any_of[1]; did you mean 'key'? (known: key, sum_of, one_minus, scale)",
     ),
     "the first problem of the file": (
         "windows: {a: {last_steps: x}}\noff: 1\nmetrics: 3\n",

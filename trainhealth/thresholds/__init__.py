@@ -2,6 +2,7 @@
 
 from trainhealth.thresholds.load import load
 from trainhealth.thresholds.models import (
+    GENERIC,
     AgentPatterns,
     Alias,
     Criterion,
@@ -12,12 +13,14 @@ from trainhealth.thresholds.models import (
     Missing,
     OffPattern,
     Thresholds,
+    Trainer,
     Waiver,
     Window,
     is_custom,
 )
 
 __all__ = [
+    "GENERIC",
     "AgentPatterns",
     "Alias",
     "Criterion",
@@ -28,6 +31,7 @@ __all__ = [
     "Missing",
     "OffPattern",
     "Thresholds",
+    "Trainer",
     "Waiver",
     "Window",
     "is_custom",

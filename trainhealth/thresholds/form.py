@@ -40,7 +40,7 @@ STATISTICS = ("median", "mean", "min", "max", "last", "first", "std", "count", "
 
 _PERCENTILE = r"p(?:0[1-9]|[1-9][0-9])"
 _CRITERION_ID = r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$"
-_LIMIT = r"^(\s*[<>]\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*[%x]?\s*|[a-z][a-z_]*)$"
+_LIMIT = r"^(\s*[<>]\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*[%x]?\s*|[a-z][a-z_]*)(?![\s\S])"
 
 T = TypeVar("T")
 
@@ -153,10 +153,23 @@ class _Form(BaseModel):
 
 
 class AliasForm(_Form):
-    """A metric as the run logs it, and what to multiply it with."""
+    """A metric as the run logs it: a key, the sum of several, or what one lacks to 1; and what to multiply it with."""
 
-    key: Text
+    key: Text | None = None
+    """A key of the run; * stands for any text."""
+    sum_of: Annotated[tuple[Text, ...], Field(min_length=2)] | None = None
+    """Keys of the run that are added up."""
+    one_minus: Text | None = None
+    """A key of the run whose value is taken from 1."""
     scale: Factor = 1.0
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> AliasForm:
+        if sum(given is not None for given in (self.key, self.sum_of, self.one_minus)) != 1:
+            raise ValueError("must have one of 'key', 'sum_of' and 'one_minus'")
+        if any("*" in key for key in self.sum_of or ()):
+            raise ValueError("must name the keys of 'sum_of' in full, without '*'")
+        return self
 
 
 class FieldAliasForm(_Form):
@@ -178,6 +191,21 @@ class MetricForm(_Form):
     unless: dict[str, ConfigValue] | None = None
     """Names under `config:` and values; the metric is not applicable where the run's config has one of them."""
     unit: Text | None = None
+
+
+class TrainerForm(_Form):
+    recognised_by: AtLeastOne[Text] | None = None
+    """Keys, or patterns of keys, that few other trainers log; two of them in a run recognise this one."""
+    metrics: dict[Text, AtLeastOne[OrAlias]] | None = None
+    """Names under `metrics:`, and what they are called by this trainer only."""
+    requires: OneOrMany[Text] | None = None
+    """Criteria, or patterns of criteria, that block when inconclusive on a run of this trainer."""
+    absent: dict[Text, Text] | None = None
+    """Names under `metrics:`, and why a run of this trainer need not log them."""
+    measured: OneOrMany[Text] | None = None
+    """Names under `metrics:` whose default value is a measurement with this trainer."""
+    several_rows: bool | None = None
+    """Whether one training step is logged in several rows."""
 
 
 class AgentsForm(_Form):
@@ -279,6 +307,10 @@ class Sections(_Form):
     """Canonical metrics, and what runs call them."""
     config: dict[Text, AtLeastOne[Text]] | None = None
     """Canonical names of config values, and what runs call them."""
+    trainers: dict[Text, TrainerForm] | None = None
+    """What is particular to the runs of one trainer."""
+    trainer: Text | None = None
+    """The trainer of all runs, where it is not to be recognised."""
     agents: AgentsForm | None = None
     events: EventsForm | None = None
     """Fields of events, and what runs call them."""

@@ -23,7 +23,7 @@ DEFAULT = "default"
 MAX_CHAIN = 20
 """Files that may extend one another in a row."""
 
-_TABLES = ("metrics", "config", "events", "windows", "criteria")
+_TABLES = ("metrics", "config", "trainers", "events", "windows", "criteria")
 """Sections that hold entries by name."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ from trainhealth.thresholds.document import Node
 from trainhealth.thresholds.form import AliasForm, EventsForm, Sections, WindowForm, read_form
 from trainhealth.thresholds.layers import read_layers
 from trainhealth.thresholds.models import (
+    GENERIC,
     AgentPatterns,
     Alias,
     EventFields,
@@ -19,9 +21,11 @@ from trainhealth.thresholds.models import (
     MetricDefinition,
     OffPattern,
     Thresholds,
+    Trainer,
     Waiver,
     Window,
 )
+from trainhealth.thresholds.origin import Origin
 
 POWER = "{power}"
 """In the name of a field of events, each of ``events.powers``."""
@@ -33,6 +37,7 @@ def load(
     profile: str | None = None,
     overrides: Sequence[str] = (),
     default: Path | None = None,
+    trainer: str | None = None,
     today: date | None = None,
 ) -> Thresholds:
     """Read a thresholds file with everything it extends.
@@ -42,6 +47,7 @@ def load(
         profile: the name of one of its profiles.
         overrides: ``--set`` options such as ``stability.kl_level.fail=> 0.3``; later ones win.
         default: the file that ``extends: default`` means.
+        trainer: the name of one of its trainers, or ``generic``, instead of what the file says or a run looks like.
         today: the day on which waivers must be live.
 
     Raises:
@@ -51,19 +57,28 @@ def load(
     form = read_form(tree, Sections)
     config = form.config or {}
     windows = {WHOLE.name: WHOLE} | _windows(tree, form.windows or {})
+    criteria = build_criteria(tree, form, windows)
+    trainers = {name: _trainer(tree, form, name, criteria) for name in form.trainers or {}}
+    known = (*trainers, GENERIC.name)
+    if form.trainer is not None:
+        tree.at(("trainer",)).origin.check_name(form.trainer, known, "trainer", "trainer")
+    if trainer is not None:
+        Origin(f"--trainer {trainer}").check_name(trainer, known, "trainers", "trainer")
     return Thresholds(
         metrics=_metrics(tree, form, config),
         config=config,
         agents=_agents(tree, form),
         events=_events(tree, form.events),
         windows=windows,
-        criteria=build_criteria(tree, form, windows),
+        criteria=criteria,
         off=tuple(
             OffPattern(pattern, str(tree.at(("off", index)).origin)) for index, pattern in enumerate(form.off or ())
         ),
         waivers=tuple(_waivers(tree, form, today or date.today())),
         profile=profile,
         files=files,
+        trainers=trainers,
+        trainer=trainer or form.trainer,
     )
 
 
@@ -81,7 +96,39 @@ def _metrics(tree: Node, form: Sections, config: Collection[str]) -> Mapping[str
 
 
 def _aliases(forms: Iterable[AliasForm] | None) -> tuple[Alias, ...]:
-    return tuple(Alias(form.key, form.scale) for form in forms or ())
+    return tuple(_alias(form) for form in forms or ())
+
+
+def _alias(form: AliasForm) -> Alias:
+    if form.one_minus is not None:
+        return Alias(form.one_minus, -form.scale, offset=form.scale)
+    first, *others = form.sum_of or (form.key or "",)
+    return Alias(first, form.scale, others=tuple(others))
+
+
+def _trainer(tree: Node, form: Sections, name: str, criteria: Collection[str]) -> Trainer:
+    """The profile `name`, whose metrics and criteria must be known."""
+    trainer, metrics = (form.trainers or {})[name], form.metrics or {}
+    for section, names in (
+        ("metrics", trainer.metrics or {}), ("absent", trainer.absent or {}), ("measured", trainer.measured or ()),
+    ):  # fmt: skip
+        for metric in names:
+            origin = tree.at(("trainers", name, section, metric)).origin
+            origin.check_name(metric, metrics, f"trainers.{name}.{section}", "metric")
+    for index, pattern in enumerate(trainer.requires or ()):
+        if not fnmatch.filter(criteria, pattern):
+            tree.at(("trainers", name, "requires", index)).origin.check_name(
+                pattern, criteria, f"trainers.{name}.requires", "criterion"
+            )
+    return Trainer(
+        name,
+        trainer.recognised_by or (),
+        {metric: _aliases(aliases) for metric, aliases in (trainer.metrics or {}).items()},
+        trainer.requires or (),
+        trainer.absent or {},
+        trainer.measured or (),
+        bool(trainer.several_rows),
+    )
 
 
 def _agents(tree: Node, form: Sections) -> AgentPatterns | None:

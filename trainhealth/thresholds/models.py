@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -29,10 +29,30 @@ def is_custom(criterion_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A metric as a run logs it; its values are multiplied by ``scale``."""
+    """A metric as a run logs it: ``offset + scale * (key + others)``, in the rows that hold all of its keys.
+
+    A ``*`` in ``key`` stands for any text.
+    """
 
     key: str
     scale: float = 1.0
+    offset: float = 0.0
+    others: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (self.key, *self.others)
+
+    @property
+    def is_pattern(self) -> bool:
+        return "*" in self.key
+
+    def matches(self, key: str) -> bool:
+        """Whether `key` of a run is one that this alias looks for."""
+        return fnmatchcase(key, self.key) if self.is_pattern else key in self.keys
+
+    def __str__(self) -> str:
+        return " + ".join(self.keys) if self.offset == 0 else f"1 - {self.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +77,35 @@ class MetricDefinition:
     default_value: float | None
     unless: Mapping[str, str | int | float | bool]
     unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """What is particular to the runs of one trainer.
+
+    Attributes:
+        recognised_by: patterns of keys that few others log.
+        aliases: canonical metric -> names it has with this trainer only, looked for after those of ``metrics``.
+        requires: patterns of criteria that have to be decided on its runs, whatever the criteria themselves say.
+        absent: canonical metric -> why a run without it does not need it.
+        measured: canonical metrics whose default value is a measurement here.
+        several_rows: whether it logs one training step in several rows.
+    """
+
+    name: str
+    recognised_by: tuple[str, ...] = ()
+    aliases: Mapping[str, tuple[Alias, ...]] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
+    measured: tuple[str, ...] = ()
+    several_rows: bool = False
+
+    def requires_criterion(self, criterion_id: str) -> bool:
+        return any(fnmatchcase(criterion_id, pattern) for pattern in self.requires)
+
+
+GENERIC = Trainer("generic")
+"""The trainer of runs that no profile fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +221,8 @@ class Waiver:
 class Thresholds:
     """A thresholds file with what it extends, its profile and the options of the command line.
 
-    ``files`` are those that were read, each after the ones it extends.
+    ``files`` are those that were read, each after the ones it extends; ``trainer`` is the name of the one that was
+    chosen instead of being recognised.
     """
 
     metrics: Mapping[str, MetricDefinition]
@@ -185,6 +235,8 @@ class Thresholds:
     waivers: tuple[Waiver, ...]
     profile: str | None
     files: tuple[Path, ...]
+    trainers: Mapping[str, Trainer] = field(default_factory=dict)
+    trainer: str | None = None
 
     def is_off(self, criterion_id: str) -> OffPattern | None:
         """The first pattern that switches the criterion off."""

@@ -1,0 +1,1 @@
+"""Leagues whose truth is known, played many at once."""

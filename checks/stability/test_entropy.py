@@ -1,0 +1,33 @@
+"""Does the policy keep exploring? Entropy is held against the run's own start: its scale differs from task to task."""
+
+from __future__ import annotations
+
+from trainhealth.judge import Judge
+from trainhealth.levels import entropy, growth, reward_moves, unless_reward_rises
+from trainhealth.run import Run
+from trainhealth.verdicts import NotApplicable
+
+
+def test_entropy_drop(run: Run, criterion: Judge) -> None:
+    """Median entropy over the tail window, beside its median over the run's first steps."""
+    criterion.judge(growth(entropy(run), criterion.window))
+
+
+def test_entropy_collapse(run: Run, criterion: Judge) -> None:
+    """The same, where the reward does not surely rise: then nothing was gained for it."""
+    measured = growth(entropy(run), criterion.window)
+    unless_reward_rises(run, "the policy settles on what pays")
+    criterion.judge(measured)
+
+
+def test_entropy_rise(run: Run, criterion: Judge) -> None:
+    """Median entropy over the tail window, beside its median over the run's first steps."""
+    criterion.judge(growth(entropy(run), criterion.window))
+
+
+def test_entropy_explosion(run: Run, criterion: Judge) -> None:
+    """The same, where the reward surely falls: the policy dissolves into noise."""
+    measured = growth(entropy(run), criterion.window)
+    if reward_moves(run) >= 0:
+        raise NotApplicable("the reward does not fall")
+    criterion.judge(measured)

@@ -1,0 +1,267 @@
+"""True strengths behind rating trajectories, with all that is uncertain about them.
+
+A rated agent never changes, not even a checkpoint once it is saved. Its rating R wanders around its true strength s and
+is pulled back to it, evaluation by evaluation:
+
+    R(t + 1) - R(t) = pull * (s - R(t) + offset(t)) + noise
+
+for Elo as for TrueSkill. The offset is the pool's: what moves all ratings together (entrants rated too high or too low,
+points that leave with nobody) is taken out, evaluation by evaluation, so that a drift of the pool is never learning.
+Pull and noise are those of all agents together. Steps of a rating are not independent evidence: the slower the pull,
+the less a trajectory says, and the interval is as much wider. docs/learning.md has the argument and the rates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainhealth.history import Floats
+from trainhealth.verdicts import Inconclusive
+
+PULLS = np.geomspace(0.03, 2.0, 12)
+"""Share of its error that a rating loses in one evaluation; beyond 1 it overshoots (large K, few games)."""
+ROUGHNESS = {10.0: 0.35, 100.0: 0.25, 300.0: 0.2, 800.0: 0.15, 2000.0: 0.05}
+"""Elo (standard deviation) that the policy may stray over the run from a steady gain: a random walk."""
+STEADY, BOT, SHIFT = 300.0, 400.0, 300.0
+"""Elo (standard deviation) of the steady gain over the run, of a bot's strength, of what all bots lose on the way."""
+UNLIKE = 3.0
+"""Elo that two checkpoints saved at the same step may differ by."""
+ROUNDING = 0.5
+"""Elo: ratings are logged rounded."""
+ONE_GAME = 232.0
+"""Elo (standard deviation) that one game of seven says of a player, which turns a TrueSkill sigma into a gain."""
+DRAWS = 1000
+FREEDOM = 3
+"""Fewest degrees of freedom that noise is estimated from."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trajectory:
+    """Ratings of one agent in Elo at training steps; `sigma` (Elo) beside each, where the run logs it.
+
+    `saved` is the training step of a checkpoint; None for an agent that was there before.
+    """
+
+    steps: Floats
+    ratings: Floats
+    sigma: Floats | None = None
+    saved: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A difference in Elo with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, draws: Floats) -> Estimate:
+        low, value, high = np.quantile(draws, [0.025, 0.5, 0.975])
+        return cls(float(value), float(low), float(high))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return self.low, self.high
+
+    def __str__(self) -> str:
+        return f"{self.value:+.0f} Elo [{self.low:+.0f} … {self.high:+.0f}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How ratings wander: Elo (standard deviation) around the strength; the share of it gone an evaluation later."""
+
+    wander: float
+    pull: float
+
+    def of_mean(self, evaluations: int) -> float:
+        """Standard error (Elo) of the mean of so many consecutive ratings of an agent."""
+        stays = max(1 - self.pull, 0.0)
+        return self.wander * math.sqrt(min((1 + stays) / (1 - stays) / evaluations, 1.0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strengths:
+    """What the trajectories say: draws from the posterior.
+
+    Attributes:
+        policy: (draws, checkpoints) Elo above the base model, checkpoints in the order they were saved.
+        saved: the training step of each.
+        bots_lost: (draws,) Elo that a bot lost against the base model over the run; what was gained on bots alone.
+        noise: Elo (standard deviation) of one rating around the agent's strength, and its pull.
+        evaluations: how many evaluations the estimate rests on.
+    """
+
+    policy: Floats
+    saved: Floats
+    bots_lost: Floats
+    noise: Noise
+    evaluations: int
+
+    @property
+    def recent(self) -> Floats:
+        """(draws,) strength of the newest checkpoint over the version nearest to half of its training."""
+        middle = int(np.argmin(np.abs(np.concatenate([[0.0], self.saved]) - self.saved[-1] / 2)))
+        return self.path[:, -1] - self.path[:, middle]
+
+    @property
+    def fall(self) -> Floats:
+        """(draws,) strength of the best version, base_model among them, over the newest."""
+        path = self.path
+        return path[:, int(np.argmax(path.mean(axis=0)))] - path[:, -1]
+
+    @property
+    def path(self) -> Floats:
+        """(draws, 1 + checkpoints): the policy from the base model, which it was at first, to the newest checkpoint."""
+        return np.column_stack([np.zeros(len(self.policy)), self.policy])
+
+    @property
+    def best(self) -> int:
+        """The checkpoint that is probably the strongest: its mean is shrunk to its neighbours', so luck counts less."""
+        return int(np.argmax(self.policy.mean(axis=0)))
+
+
+def strengths(base: Trajectory, bots: Sequence[Trajectory], checkpoints: Sequence[Trajectory]) -> Strengths:
+    """Posterior of the strengths; checkpoints in the order they were saved.
+
+    A linear model with Gaussian priors at every pull and roughness of a grid; the grid is weighed by its marginal
+    likelihood, so what is unknown of both widens the result. The marginal likelihood also undoes the bias that
+    fixed effects have in short panels (Lancaster 2002).
+
+    Raises:
+        Inconclusive: too few ratings to tell noise from movement.
+    """
+    agents = [base, *bots, *checkpoints]
+    moves = _moves(agents)
+    free = len(agents) - 1
+    columns = free + bool(bots)
+    design = np.zeros((len(moves.agent), columns))
+    rated = moves.agent > 0
+    design[np.flatnonzero(rated), moves.agent[rated] - 1] = 1.0
+    if bots:
+        of_bots = (moves.agent >= 1) & (moves.agent <= len(bots))
+        design[of_bots, -1] = -moves.progress[of_bots]
+    within, change, level = (moves.less_the_pool(a) for a in (design, moves.change, moves.level))
+    freedom = len(moves.agent) - len(np.unique(moves.at)) - columns - 1
+    if freedom < FREEDOM:
+        raise Inconclusive(f"the {len(agents)} agents are rated too seldom to tell a gain from the noise of ratings")
+
+    noise = _noise(within, change, level, freedom)
+    gram, by_change, by_level = within.T @ within, within.T @ change, within.T @ level
+    pulls = PULLS[:, None]
+    informed = pulls[:, :, None] ** 2 * gram / noise
+    towards = pulls * (by_change + pulls * by_level) / noise
+    left = (change @ change + 2 * PULLS * (change @ level) + PULLS**2 * (level @ level)) / noise
+
+    saved = np.array([one.saved or 0 for one in checkpoints], dtype=np.float64)
+    weights, means, roots = [], [], []
+    for roughness, belief in ROUGHNESS.items():
+        prior = _prior(len(bots), saved, roughness)
+        root = np.linalg.cholesky(informed + np.linalg.inv(prior))
+        half = np.linalg.solve(root, towards[:, :, None])
+        means.append(np.linalg.solve(np.swapaxes(root, 1, 2), half)[:, :, 0])
+        roots.append(root)
+        doubt = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1) + np.linalg.slogdet(prior)[1] / 2
+        weights.append((half[:, :, 0] ** 2).sum(axis=1) / 2 - left / 2 - doubt + math.log(belief))
+    log_weights = np.concatenate(weights)
+    share = np.exp(log_weights - log_weights.max())
+    share /= share.sum()
+    draws = _draw(share, np.concatenate(means), np.concatenate(roots), freedom)
+    pull = min(float(share @ np.tile(PULLS, len(ROUGHNESS))), 1.0)
+    return Strengths(
+        policy=draws[:, len(bots) : free],
+        saved=saved,
+        bots_lost=draws[:, -1] if bots else np.zeros(len(draws)),
+        noise=Noise(math.sqrt(noise / (pull * (2 - pull))), pull),
+        evaluations=len(np.unique(moves.at)),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moves:
+    """From one rating of an agent to its next. All of one length.
+
+    `agent`: index. `at`: evaluation it ends in. `level`, `change`: Elo. `progress`: of the run, 0 to 1.
+    """
+
+    agent: np.ndarray[tuple[int], np.dtype[np.intp]]
+    at: np.ndarray[tuple[int], np.dtype[np.intp]]
+    level: Floats
+    change: Floats
+    progress: Floats
+
+    def less_the_pool(self, values: Floats) -> Floats:
+        """`values` less their mean over the agents of the same evaluation."""
+        counts = np.bincount(self.at)
+        sums = np.zeros((len(counts), *values.shape[1:]))
+        np.add.at(sums, self.at, values)
+        means = sums / np.maximum(counts, 1).reshape(-1, *(1 for _ in values.shape[1:]))
+        return values - means[self.at]
+
+
+def _moves(agents: Sequence[Trajectory]) -> _Moves:
+    """The moves of all agents. One that did not play does not move: an unchanged rating is no evaluation."""
+    evaluated = np.unique(np.concatenate([one.steps for one in agents]))
+    found: list[tuple[Floats, ...]] = []
+    for index, one in enumerate(agents):
+        # Of several rows of a step the last counts.
+        steps, last = np.unique(one.steps[::-1], return_index=True)
+        order = len(one.steps) - 1 - last
+        ratings = one.ratings[order]
+        gain = np.ones(len(steps))
+        if one.sigma is not None:
+            gain = one.sigma[order] ** 2 / (one.sigma[order] ** 2 + ONE_GAME**2)
+        seen = np.isfinite(ratings) & np.isfinite(gain)
+        steps, ratings, gain = steps[seen], ratings[seen], gain[seen]
+        change = np.diff(ratings)
+        keep = change != 0
+        at = np.searchsorted(evaluated, steps[1:])[keep].astype(np.float64)
+        who = np.full(len(at), float(index))
+        found.append((who, at, ratings[:-1][keep], (change / gain[:-1])[keep], gain[:-1][keep]))
+    agent, at, level, change, gain = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    if len(gain):
+        change = change * float(np.median(gain))  # back to Elo for one evaluation of a settled agent
+    where = at.astype(np.intp)
+    progress = np.linspace(0, 1, len(evaluated))[where]
+    return _Moves(agent.astype(np.intp), where, level, change, progress)
+
+
+def _noise(design: Floats, change: Floats, level: Floats, freedom: int) -> float:
+    """Variance of a move that neither pull nor strength explains, Elo squared."""
+    both = np.column_stack([level, design])
+    fitted = np.linalg.lstsq(both, change, rcond=None)[0]
+    rest = change - both @ fitted
+    return max(float(rest @ rest) / freedom, ROUNDING**2)
+
+
+def _prior(bots: int, saved: Floats, roughness: float) -> Floats:
+    """Covariance of what is estimated: bots, checkpoints, and what the bots lose (where there are bots)."""
+    count = bots + len(saved)
+    prior = np.zeros((count + bool(bots), count + bool(bots)))
+    prior[range(bots), range(bots)] = BOT**2
+    trained = (saved + 1) / (saved[-1] + 1) if len(saved) else saved
+    low, high = np.minimum.outer(trained, trained), np.maximum.outer(trained, trained)
+    policy = STEADY**2 * np.outer(trained, trained) + roughness**2 * low**2 * (3 * high - low) / 2
+    prior[bots:count, bots:count] = policy + UNLIKE**2 * np.eye(len(saved))
+    if bots:
+        prior[-1, -1] = SHIFT**2
+    return prior
+
+
+def _draw(share: Floats, means: Floats, roots: Floats, freedom: int) -> Floats:
+    """(draws, columns) of the mixture, with Student tails for noise that is itself estimated. The same every time."""
+    random = np.random.default_rng(0)
+    edges = np.round(np.concatenate([[0.0], np.cumsum(share)]) * DRAWS).astype(int)
+    parts = []
+    for one, count in enumerate(np.diff(edges)):
+        if count:
+            spread = np.sqrt(freedom / random.chisquare(freedom, count))
+            normal = random.normal(size=(means.shape[1], count)) * spread
+            parts.append((means[one][:, None] + np.linalg.solve(roots[one].T, normal)).T)
+    return np.concatenate(parts)
