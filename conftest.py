@@ -17,6 +17,7 @@ pytest_plugins = [
     "reports.verdict_json",
     "reports.github",
     "reports.quiet",
+    "reports.tracker",
     "reports.sweep_json",
     "reports.suggest",
 ]

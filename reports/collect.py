@@ -69,6 +69,8 @@ class Collector:
 
     def __init__(self, config: pytest.Config, runs: tuple[str, ...]) -> None:
         self.exit_status = 0
+        self.shortfall = ""
+        """Why a session ends with 11 whose runs may be promoted: what was not passed on to those who wait for it."""
         self.tracebacks: dict[str, str] = {}
         """Of checks that broke or could not be collected, by node id: mistakes in this project, not in a run."""
         self._config = config
@@ -122,6 +124,12 @@ class Collector:
     def judgements_of(self, nodeid: str) -> list[Judgement]:
         """What is known of one check, worst first."""
         return sorted(self._judgements.get(nodeid, {}).values(), key=lambda j: -j.verdict.severity)
+
+    def fall_short(self, session: pytest.Session, why: str) -> None:
+        """A verdict that may be promoted did not get where the user wanted it."""
+        if self.exit_status == 0:
+            session.exitstatus = self.exit_status = 11
+            self.shortfall = why
 
     def _said(self) -> list[Judgement]:
         return [judgement for of_check in self._judgements.values() for judgement in of_check.values()]

@@ -50,9 +50,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         for verdict in collector.verdicts()
         if verdict.summary.run in plugin.by_run
     ]
-    if not all(written) and collector.exit_status == 0:
-        # Whoever waits for the promotion on the server would wait for ever.
-        session.exitstatus = collector.exit_status = 11
+    if not all(written):
+        collector.fall_short(session, "not published")
 
 
 def _publish(config: pytest.Config, verdict: RunVerdict, publisher: Publisher, status: int) -> bool:

@@ -83,7 +83,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         page.paragraph("", plain(sentence), Verdict.PASS)
     for complaint in config.stash.get(COMPLAINTS, []):
         page.paragraph("", plain(complaint), Verdict.ERROR)
-    page.gate(collector.deciding()[0].verdict, collector.exit_status, _reports(config, runs))
+    page.gate(collector.deciding()[0].verdict, collector, _reports(config, runs))
 
 
 def one_liners(terminal: pytest.TerminalReporter, config: pytest.Config, collector: Collector) -> None:
@@ -96,7 +96,7 @@ def one_liners(terminal: pytest.TerminalReporter, config: pytest.Config, collect
         page.paragraph(f"{cut(plain(sweep.name), 80)}  {sweep.verdict}", plain(sweep.call), sweep.verdict)
     for complaint in config.stash.get(COMPLAINTS, []):
         page.paragraph("", plain(complaint), Verdict.ERROR)
-    page.gate(collector.deciding()[0].verdict, collector.exit_status, _reports(config, runs))
+    page.gate(collector.deciding()[0].verdict, collector, _reports(config, runs))
 
 
 def _reports(config: pytest.Config, runs: list[RunVerdict]) -> str:
@@ -219,12 +219,12 @@ class _Page:
         if len(lines) > len(shown):
             self._terminal.write_line(f"  and {len(lines) - len(shown)} more: -v, report.html or sweep.json")
 
-    def gate(self, verdict: Verdict, status: int, reports: str) -> None:
+    def gate(self, verdict: Verdict, collector: Collector, reports: str) -> None:
+        status = collector.exit_status
         reason = _PYTEST_STATUS.get(status, "")
         if status == 1 and verdict is Verdict.WARN:
             reason = "a warning, and --strict"
-        elif status == 11 and verdict is not Verdict.ERROR:
-            reason = "not published"
+        reason = collector.shortfall or reason
         why = f": {reason}" if reason else ""
         self.paragraph(f"gate: {verdict} (exit {status}{why})", reports, verdict)
 

@@ -19,6 +19,7 @@ _FIELD = re.compile(r"\*\*(?P<name>[^*]+?):?\*\*:?")
 _RUN_NAME = re.compile(r"\W*run[ _-]?(name|id)?s?\W*:", re.IGNORECASE)
 _PENDING = re.compile(r"(?P<before>\*\*Results:?\*\*:?)[ \t]*_pending_[ \t]*", re.IGNORECASE)
 _NUMBERED = re.compile(r"Exp(?:eriment)?\s+(\d+)", re.IGNORECASE)
+_SPELT_OUT = 200
 _RULE = re.compile(r" {0,3}(-{3,}|\*{3,}|_{3,})\s*")
 
 
@@ -29,14 +30,16 @@ class Subject:
     Attributes:
         key: stands in the markers; one per run, or per sweep.
         title: heading of a new entry.
-        names: what the run is called in an entry of its own: display name, run id.
+        names: what the run is called in an entry of its own: display name, run id; of a sweep, those of all its runs.
         facts: lines of Markdown that a new entry says of it, such as a link.
+        several: the subject is a sweep, whose entry names two of its runs or more.
     """
 
     key: str
     title: str
     names: tuple[str, ...]
     facts: tuple[str, ...] = ()
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +148,30 @@ def _names(lines: Sequence[str], plain: Sequence[bool], section: _Section, subje
     named = re.compile(rf"(?<![\w.-])({names})(?![\w-]|\.\w)")
     linked = re.compile(rf"/runs/({names})(?![\w.-])")
     in_status = False
+    found: set[str] = set()
     for at in range(section.start, section.end):
         line = lines[at]
         if not plain[at]:
             continue
         if field := _FIELD.match(line.lstrip("-* \t") if line.lstrip().startswith(("- ", "* ")) else line):
             in_status = field["name"].casefold() == "status"
-        telling = at == section.start or in_status or _RUN_NAME.match(line)
-        if linked.search(line) or (telling and named.search(line)):
-            return True
-    return False
+        found.update(linked.findall(line))
+        if at == section.start or in_status or _RUN_NAME.match(line):
+            found.update(name for text in (line, *_spelt_out(line)) for name in named.findall(text))
+    return len(found) > subject.several
+
+
+def _spelt_out(line: str) -> Iterator[str]:
+    """The names that ``stability-{A-C}-1226`` or ``lr-{1,2}`` stands for; only of short ranges and lists."""
+    for found in re.finditer(r"([\w./-]*)\{([\w-]+(?:,[\w-]+)*)\}([\w./-]*)", line):
+        before, inside, after = found.groups()
+        if ends := re.fullmatch(r"([A-Za-z])-([A-Za-z])", inside):
+            between = [chr(code) for code in range(ord(ends[1]), ord(ends[2]) + 1)]
+        elif ends := re.fullmatch(r"(\d{1,3})-(\d{1,3})", inside):
+            between = [str(number) for number in range(int(ends[1]), int(ends[2]) + 1)]
+        else:
+            between = inside.split(",")
+        yield from (f"{before}{name}{after}" for name in between[:_SPELT_OUT])
 
 
 def _into(lines: list[str], plain: Sequence[bool], entry: _Section, block: Sequence[str], newline: str) -> str:
@@ -184,13 +201,23 @@ def _field(line: str) -> str:
 
 
 def _appended(lines: list[str], plain: Sequence[bool], subject: Subject, block: Sequence[str], newline: str) -> str:
-    sections = list(_sections(lines, plain))
-    numbers = [int(found[1]) for section in sections if (found := _NUMBERED.match(section.title))]
-    number = f"Exp {max(numbers) + 1}: " if numbers else ""
+    """A new entry: behind the last numbered one, before what follows it, such as notes; else at the end."""
+    numbered = [
+        (section, int(found[1])) for section in _sections(lines, plain) if (found := _NUMBERED.match(section.title))
+    ]
+    number = f"Exp {max(number for _, number in numbered) + 1}: " if numbered else ""
+    at = numbered[-1][0].end if numbered else len(lines)
     ruled = any(plain[at] and _RULE.fullmatch(line.rstrip("\r\n")) for at, line in enumerate(lines))
-    said = [] if lines else ["# Experiment Tracker", ""]
-    said += [""] if lines and lines[-1].strip() else []
-    said += ["---", ""] if ruled and lines else []
-    said += [f"## {number}{subject.title}", "", *subject.facts, *([""] if subject.facts else []), "**Results**:"]
-    start = [newline] if lines and not lines[-1].endswith("\n") else []
-    return "".join([*lines, *start, *(f"{line}{newline}" for line in said), *block])
+    said = [f"## {number}{subject.title}", "", *subject.facts, *([""] if subject.facts else []), "**Results**:"]
+    entry = [*(f"{line}{newline}" for line in said), *block]
+    before, after = lines[:at], lines[at:]
+    if after:  # the rule that ended the last entry stands before this one, and another one ends it
+        return "".join([*before, *entry, newline, *([f"---{newline}", newline] if ruled else []), *after])
+    start = [] if lines else [f"# Experiment Tracker{newline}", newline]
+    if lines and not lines[-1].endswith("\n"):
+        start.append(newline)
+    if lines and lines[-1].strip():
+        start.append(newline)
+    if ruled and not _RULE.fullmatch(next((line.strip() for line in reversed(lines) if line.strip()), "")):
+        start += [f"---{newline}", newline]
+    return "".join([*lines, *start, *entry])

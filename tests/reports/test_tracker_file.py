@@ -87,6 +87,35 @@ def test_a_run_without_an_entry_gets_the_next_number_at_the_end() -> None:
     assert with_results(found, subject, SAID) == found
 
 
+def test_a_new_entry_stands_before_what_follows_the_numbered_ones() -> None:
+    notes = TRACKER + "\n---\n\n## Notes\n\n- keep\n"
+    subject = Subject("new1", "grpo-new", ("grpo-new", "new1"))
+    found = with_results(notes, subject, SAID)
+    entry = f"## Exp 3: grpo-new\n\n**Results**:\n{BLOCK.replace('fobg1kbv', 'new1')}\n---\n\n"
+    assert found == notes.replace("## Notes", f"{entry}## Notes")
+    assert with_results(found, subject, SAID) == found
+
+
+@pytest.mark.parametrize(
+    ("names", "its"),
+    [("`lr-{A-C}-1226`", True), ("lr-A-1226 and lr-C-1226", True), ("`lr-A-1226`", False), ("`lr-{X,Y}-1226`", False)],
+)
+def test_a_sweep_has_the_entry_that_names_its_runs(names: str, its: bool) -> None:
+    tracker = f"## Exp 9: Rates\n\n**Status**: `completed`\n- Run names: {names}\n\n**Results**: _pending_\n"
+    sweep = Subject("sweep/lr-", "lr- (sweep)", ("lr-A-1226", "lr-C-1226"), several=True)
+    block = f"<!-- trainhealth: sweep/lr- -->\n{SAID[0]}\n<!-- /trainhealth: sweep/lr- -->\n"
+    in_place = tracker.replace(" _pending_\n", f"\n{block}")
+    added = f"{tracker}\n## Exp 10: lr- (sweep)\n\n**Results**:\n{block}"
+    assert with_results(tracker, sweep, SAID) == (in_place if its else added)
+
+
+@pytest.mark.parametrize(("name", "its"), [("lr-B-1226", True), ("lr-D-1226", False), ("lr-7", True), ("lr-12", False)])
+def test_names_in_braces_are_spelt_out(name: str, its: bool) -> None:
+    tracker = "## Exp 9: Rates\n\n**Status**: `completed`\n- Run names: `lr-{A-C}-1226`, `lr-{2-9}`\n"
+    found = with_results(tracker, Subject("k", name, (name,)), SAID)
+    assert ("## Exp 10" not in found) is its
+
+
 def test_an_empty_file_becomes_a_tracker() -> None:
     assert with_results("", RUN, SAID) == (
         "# Experiment Tracker\n\n## grpo-20251222-191408\n\n- wandb: https://x/runs/fobg1kbv\n\n**Results**:\n" + BLOCK
