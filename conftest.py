@@ -3,6 +3,7 @@
 pytest_plugins = [
     "fixtures.command_line",
     "fixtures.options",
+    "fixtures.publishing",
     "fixtures.runs",
     "fixtures.events",
     "fixtures.sweeps",
@@ -10,9 +11,13 @@ pytest_plugins = [
     "fixtures.games",
     "fixtures.criterion",
     "reports.collect",
+    "reports.publish",
     "reports.terminal",
     "reports.html",
     "reports.verdict_json",
+    "reports.github",
+    "reports.quiet",
+    "reports.tracker",
     "reports.sweep_json",
     "reports.suggest",
 ]

@@ -25,6 +25,7 @@ OURS = (
     "--thresholds",
     "--report-dir",
     "--suggest",
+    "--tracker",
 )
 
 

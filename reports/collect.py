@@ -6,13 +6,15 @@ judged, for whatever reason, leaves its run INCONCLUSIVE.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 import pytest
 
 from reports.check_id import CheckId
 from reports.sweeps import AREA, SweepVerdict, call
 from reports.text import plain
+from trainhealth.charts import CHARTS, Chart, Charts
 from trainhealth.sweeps import SWEEP, Comparison
 from trainhealth.verdicts import (
     JUDGEMENT,
@@ -67,11 +69,17 @@ class Collector:
 
     def __init__(self, config: pytest.Config, runs: tuple[str, ...]) -> None:
         self.exit_status = 0
+        self.shortfall = ""
+        """Why a session ends with 11 whose runs may be promoted: what was not passed on to those who wait for it."""
         self.tracebacks: dict[str, str] = {}
         """Of checks that broke or could not be collected, by node id: mistakes in this project, not in a run."""
         self._config = config
         self._runs = runs
         self._summaries: dict[str, RunSummary] = {}
+        self._charts: dict[str, Charts] = {}
+        self.rules: Sequence[str] = config.getoption("rule_notes", None) or ()
+        """What makes this session stricter or laxer than its limits alone; among the notes of every run as well."""
+        self._waivers: Mapping[str, Sequence[tuple[str, str]]] = config.getoption("run_waivers", None) or {}
         self._judgements: dict[str, dict[tuple[str, str], Judgement]] = {}
         self._criteria: Sequence[str] = config.getoption("gate_criteria", None) or ()
         self.baseline: str | None = config.getoption("baseline_label", None)
@@ -106,25 +114,48 @@ class Collector:
             found = [_as_baseline(one) if one is baseline else _against(one, baseline, anyway) for one in found]
         return sorted(found, key=lambda verdict: (self.is_baseline(verdict), -verdict.verdict.severity))
 
+    def judged(self) -> list[RunVerdict]:
+        """The same without the baseline."""
+        return [run for run in self.verdicts() if not self.is_baseline(run)]
+
     def is_baseline(self, run: RunVerdict) -> bool:
         return run.summary.run == self.baseline
+
+    def charts_of(self, run: str) -> tuple[Chart, ...]:
+        """What is worth a look in a run; empty where it could not be read."""
+        return self._charts[run].charts if run in self._charts else ()
 
     def deciding(self) -> list[RunVerdict | SweepVerdict]:
         """What the session's end depends on, worst first: runs and their sweep, not the baseline of a comparison."""
         sweep = self.sweep()
-        judged = [run for run in self.verdicts() if not self.is_baseline(run)]
-        return sorted([*judged, *([sweep] if sweep else [])], key=lambda one: -one.verdict.severity)
+        return sorted([*self.judged(), *([sweep] if sweep else [])], key=lambda one: -one.verdict.severity)
 
     def judgements_of(self, nodeid: str) -> list[Judgement]:
         """What is known of one check, worst first."""
         return sorted(self._judgements.get(nodeid, {}).values(), key=lambda j: -j.verdict.severity)
 
+    def fall_short(self, session: pytest.Session, why: str) -> None:
+        """A verdict that may be promoted did not get where the user wanted it."""
+        if self.exit_status == 0:
+            session.exitstatus = self.exit_status = 11
+            self.shortfall = why
+
     def _said(self) -> list[Judgement]:
         return [judgement for of_check in self._judgements.values() for judgement in of_check.values()]
 
     def _verdict(self, run: str, judgements: list[Judgement]) -> RunVerdict:
-        found = judge_run(self._summaries.get(run, RunSummary(run=run)), judgements)
+        summary = self._summaries.get(run, RunSummary(run=run))
+        notes = (*self._waived(run, judgements), *self.rules, *summary.notes)
+        found = judge_run(summary.model_copy(update={"notes": notes}), judgements)
         return self._whole(found, judgements, self._criteria)
+
+    def _waived(self, run: str, judgements: list[Judgement]) -> Iterator[str]:
+        """Which failures do not count, and which waivers have nothing to waive."""
+        waived = [one for one in judgements if one.verdict is Verdict.WAIVED]
+        yield from (f"{one.criterion} failed and is {one.waiver or 'waived'}" for one in waived)
+        for pattern, text in self._waivers.get(run, ()):
+            if not any(fnmatchcase(one.criterion, pattern) for one in waived):
+                yield f"unused: {pattern} is waived {text}, and nothing of that failed: remove the waiver"
 
     @staticmethod
     def _whole(found: RunVerdict, judgements: list[Judgement], criteria: Sequence[str]) -> RunVerdict:
@@ -160,6 +191,9 @@ class Collector:
             if name == RUN:
                 summary = RunSummary.model_validate_json(str(value))
                 self._summaries.setdefault(summary.run, summary)
+            elif name == CHARTS:
+                charts = Charts.model_validate_json(str(value))
+                self._charts.setdefault(charts.run, charts)
             elif name == SWEEP:
                 self._comparison = Comparison.model_validate_json(str(value))
         said = judgements(report)

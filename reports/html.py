@@ -19,6 +19,7 @@ import pytest
 
 from reports.collect import COLLECTOR, Collector, on_worker, runs_to_judge
 from reports.paths import report_dir, safe_folder, writable
+from reports.plots import svg
 from reports.sweeps import SweepVerdict, differences, ranked, ratings_table, training_table
 from reports.text import (
     compared_of,
@@ -34,6 +35,7 @@ from reports.text import (
     value_of,
     worst_of,
 )
+from trainhealth.charts import Chart
 from trainhealth.verdicts import Change, Compared, Judgement, RunVerdict, Verdict
 
 _CSS = Path(__file__).with_name("report.css")
@@ -41,6 +43,8 @@ _VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1"
 _COLUMNS = ("Value", "Limit", "Window, points", "Worst at", "Action")
 _SHOWN_AT_ONCE = 8
 _TABLE_ROWS = 100
+_OPEN_RUNS = 3
+"""More runs than this on a page, and their charts are opened one by one."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -109,12 +113,14 @@ class _Page:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
-        runs = self._collector.verdicts()
-        judged = [run for run in runs if not self._collector.is_baseline(run)]
+        runs, judged = self._collector.verdicts(), self._collector.judged()
         subject = name_of(judged[0].summary) if len(judged) == 1 else f"{len(judged)} runs"
         self._report.title = f"{subject}: {self._collector.deciding()[0].verdict}"
         sweep = self._collector.sweep()
-        dossiers = [_dossier(run, self._collector.is_baseline(run)) for run in runs]
+        dossiers = (
+            _dossier(run, self._collector.charts_of(run.summary.run), len(runs), self._collector.is_baseline(run))
+            for run in runs
+        )
         prefix.extend([_VIEWPORT, *([_sweep(sweep)] if sweep else []), *dossiers])
 
     @property
@@ -193,8 +199,11 @@ def _cell(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else _safe(value)
 
 
-def _dossier(run: RunVerdict, baseline: bool = False) -> str:
-    """What a reader must know of a run if he reads nothing else; the verdict of a baseline is none of the gate's."""
+def _dossier(run: RunVerdict, charts: Sequence[Chart], runs: int, baseline: bool = False) -> str:
+    """What a reader must know of one of `runs` runs if he reads nothing else; of many, charts open on demand.
+
+    The verdict of a baseline is none of the gate's, and has not its colour.
+    """
     worst = [j for j in run.judgements if j.blocks or j.verdict in (Verdict.WARN, Verdict.WAIVED)]
     lines = [f"<li>{_badge(j.verdict)} <span>{_headline(j)}</span></li>" for j in worst]
     hidden = lines[_SHOWN_AT_ONCE:]
@@ -205,8 +214,16 @@ def _dossier(run: RunVerdict, baseline: bool = False) -> str:
         f"<h3>{_badge(run.verdict)} <span>{'baseline ' if baseline else ''}{_safe(name_of(run.summary))}</span></h3>"
         f'<p class="identity">{escape(identity_of(run.summary))}</p>'
         f"<p>{_safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
-        f"{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}{_compared(run)}</section>"
+        f"{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}{_compared(run)}"
+        f"{_charts(charts, opened=runs <= _OPEN_RUNS)}</section>"
     )
+
+
+def _charts(charts: Sequence[Chart], *, opened: bool) -> str:
+    drawn = "".join(map(svg, charts))
+    if not drawn:
+        return ""
+    return f'<details{" open" if opened else ""}><summary>Charts</summary><div class="charts">{drawn}</div></details>'
 
 
 def _against(compared: Compared) -> str:

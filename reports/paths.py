@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from pathlib import Path
 from uuid import uuid4
 
@@ -62,11 +63,13 @@ def writable(config: pytest.Config, path: Path) -> bool:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write whole or not at all; a link in the place of the file is replaced, not followed."""
+    """Write whole or not at all, with the rights of the file that was there; a link is replaced, not followed."""
     new = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        with new.open("x", encoding="utf-8", newline="\n") as file:
+        with new.open("x", encoding="utf-8", newline="") as file:
             file.write(text)
+        if path.is_file() and not path.is_symlink():
+            shutil.copymode(path, new)
         os.replace(new, path)
     finally:
         new.unlink(missing_ok=True)

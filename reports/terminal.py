@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from reports.collect import COLLECTOR, on_worker, runs_to_judge
+from reports.collect import COLLECTOR, Collector, on_worker, runs_to_judge
 from reports.paths import COMPLAINTS, shown, verdict_path
+from reports.publish import PUBLISHED
 from reports.sweeps import SweepVerdict, differences, ranked, ratings_table, training_table
 from reports.text import (
     compared_of,
@@ -43,6 +44,7 @@ _COLOURS: dict[Verdict, dict[str, bool]] = {
     Verdict.NOT_APPLICABLE: {},
 }
 _PYTEST_STATUS = {2: "interrupted", 3: "internal error", 4: "usage error", 5: "nothing collected"}
+_UNWRAPPED = 100_000
 _LONGEST = 400
 _MANY = 12  # more runs than this are told of briefly
 _TABLE_LINES, _RANKED, _KEYS, _NAME = 20, 5, 12, 32
@@ -71,15 +73,31 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     verbosity = config.get_verbosity()
     page = _Page(terminalreporter, min(verbosity, -1) if len(runs) > _MANY and verbosity == 0 else verbosity)
     terminalreporter.write_sep("=", "training health")
+    page.rules(collector.rules)
     for run in runs:
         page.run(run, collector.is_baseline(run))
     if sweep is not None:
         page.sweep(sweep)
     if config.option.tbstyle == "no":
         page.tracebacks(collector.tracebacks)
+    for sentence in config.stash.get(PUBLISHED, []):
+        page.paragraph("", plain(sentence), Verdict.PASS)
     for complaint in config.stash.get(COMPLAINTS, []):
         page.paragraph("", plain(complaint), Verdict.ERROR)
-    page.gate(collector.deciding()[0].verdict, collector.exit_status, _reports(config, runs))
+    page.gate(collector.deciding()[0].verdict, collector, _reports(config, runs))
+
+
+def one_liners(terminal: pytest.TerminalReporter, config: pytest.Config, collector: Collector) -> None:
+    """``--quiet-report``: a line for each run, whatever could not be written, and the gate."""
+    page = _Page(terminal, -1, width=_UNWRAPPED)
+    runs, sweep = collector.verdicts(), collector.sweep()
+    for run in runs:
+        page.headline(run, collector.is_baseline(run))
+    if sweep is not None:
+        page.paragraph(f"{cut(plain(sweep.name), 80)}  {sweep.verdict}", plain(sweep.call), sweep.verdict)
+    for complaint in config.stash.get(COMPLAINTS, []):
+        page.paragraph("", plain(complaint), Verdict.ERROR)
+    page.gate(collector.deciding()[0].verdict, collector, _reports(config, runs))
 
 
 def _reports(config: pytest.Config, runs: list[RunVerdict]) -> str:
@@ -92,11 +110,11 @@ def _reports(config: pytest.Config, runs: list[RunVerdict]) -> str:
 class _Page:
     """Writes wrapped paragraphs that begin with a coloured verdict."""
 
-    def __init__(self, terminal: pytest.TerminalReporter, verbosity: int) -> None:
+    def __init__(self, terminal: pytest.TerminalReporter, verbosity: int, width: int | None = None) -> None:
         self._terminal = terminal
         self._brief = verbosity < 0
         self._full = verbosity > 0
-        self._width = max(40, shutil.get_terminal_size().columns)
+        self._width = width or max(40, shutil.get_terminal_size().columns)
 
     def paragraph(self, head: str, text: str, verdict: Verdict, indent: int = 0, hanging: int = 4) -> None:
         """`head` in the colour of the verdict, then `text`, wrapped."""
@@ -117,11 +135,19 @@ class _Page:
         for line in lines[1:]:
             self._terminal.write_line(_CI_COMMAND.sub(r"\1'", line))
 
-    def run(self, run: RunVerdict, baseline: bool) -> None:
-        """What is known of a run; the verdict of a baseline is none of the gate's, and has not its colour."""
+    def rules(self, rules: Iterable[str]) -> None:
+        """Once for all runs where these have no room for notes."""
+        for rule in rules if self._brief else ():
+            self.paragraph("", f"note: {plain(rule)}", Verdict.NOT_APPLICABLE)
+
+    def headline(self, run: RunVerdict, baseline: bool = False) -> None:
+        """The verdict of a baseline is none of the gate's, and has not its colour."""
         head = f"{'baseline ' if baseline else ''}{cut(name_of(run.summary), 80)}  {run.verdict}"
         colour = Verdict.NOT_APPLICABLE if baseline else run.verdict
         self.paragraph(head, f"{plain(run.reason)}: {tally(run) or 'nothing was judged'}", colour)
+
+    def run(self, run: RunVerdict, baseline: bool = False) -> None:
+        self.headline(run, baseline)
         if self._brief:
             self._blocking(run)
             return
@@ -139,8 +165,8 @@ class _Page:
         self._terminal.write_line("")
 
     def _blocking(self, run: RunVerdict) -> None:
-        """One line for whatever forbids promotion."""
-        for alike in _alike(one for one in run.judgements if one.blocks):
+        """One line for whatever forbids promotion, or would but for a waiver."""
+        for alike in _alike(one for one in run.judgements if one.blocks or one.verdict is Verdict.WAIVED):
             head, one = f"{alike[0].verdict} {_named(alike, run)}", alike[0]
             limit = plain(one.limit or "")
             measured = one.verdict.evaluated and limit and not is_state(one)
@@ -196,8 +222,13 @@ class _Page:
         if len(lines) > len(shown):
             self._terminal.write_line(f"  and {len(lines) - len(shown)} more: -v, report.html or sweep.json")
 
-    def gate(self, verdict: Verdict, status: int, reports: str) -> None:
-        why = f": {_PYTEST_STATUS[status]}" if status in _PYTEST_STATUS else ""
+    def gate(self, verdict: Verdict, collector: Collector, reports: str) -> None:
+        status = collector.exit_status
+        reason = _PYTEST_STATUS.get(status, "")
+        if status == 1 and verdict is Verdict.WARN:
+            reason = "a warning, and --strict"
+        reason = collector.shortfall or reason
+        why = f": {reason}" if reason else ""
         self.paragraph(f"gate: {verdict} (exit {status}{why})", reports, verdict)
 
     def _evidence(self, judgement: Judgement) -> str:

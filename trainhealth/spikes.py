@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from trainhealth.history import Floats
 from trainhealth.measurement import Measurement, Trace
@@ -64,6 +65,20 @@ def _before(values: Floats, history: int) -> tuple[Floats, Floats]:
     return medians, deviations
 
 
+def beyond_kl(series: Series) -> npt.NDArray[np.bool_]:
+    """For each point whether it exceeds max(0.2, 10 x its running median), or is not finite."""
+    return ~(series.values <= np.maximum(KL_FLOOR, KL_FACTOR * running_median(series.values)))
+
+
+def beyond_gradients(series: Series) -> npt.NDArray[np.bool_]:
+    """For each point whether it lies beyond 8 robust sigma of, and 3 times, the running median before it."""
+    median, deviation = _before(series.values, HISTORY)
+    limit = np.maximum(median + GRADIENT_SIGMAS * MAD_TO_SIGMA * deviation, GRADIENT_FACTOR * median)
+    beyond = ~(series.values <= limit) & ((median > 0) | ~np.isfinite(series.values))
+    beyond[: HISTORY // 2] &= ~np.isfinite(series.values[: HISTORY // 2])  # too little before them to call a spike
+    return np.asarray(beyond)
+
+
 def kl_spikes(*series: Series) -> Measurement:
     """Number of steps at which any of `series` exceeds max(0.2, 10 x its running median), or is not finite.
 
@@ -71,8 +86,7 @@ def kl_spikes(*series: Series) -> Measurement:
     """
     steps: set[float] = set()
     for one in series:
-        beyond = ~(one.values <= np.maximum(KL_FLOOR, KL_FACTOR * running_median(one.values)))
-        steps.update(one.steps[beyond].tolist())
+        steps.update(one.steps[beyond_kl(one)].tolist())
     worst = max(series, key=lambda one: float(np.max(np.nan_to_num(one.values, nan=np.inf), initial=-np.inf)))
     shown = ", ".join(f"{step:.15g}" for step in sorted(steps)[:8])
     return Measurement(
@@ -118,10 +132,7 @@ def zeros(series: Series) -> Measurement:
 
 def gradient_spikes(series: Series) -> Measurement:
     """Share of steps whose gradient norm lies beyond 8 robust sigma of, and 3 times, the running median before it."""
-    median, deviation = _before(series.values, HISTORY)
-    limit = np.maximum(median + GRADIENT_SIGMAS * MAD_TO_SIGMA * deviation, GRADIENT_FACTOR * median)
-    beyond = ~(series.values <= limit) & ((median > 0) | ~np.isfinite(series.values))
-    beyond[: HISTORY // 2] &= ~np.isfinite(series.values[: HISTORY // 2])  # too little before them to call a spike
+    beyond = beyond_gradients(series)
     peak = series.max().value
     detail = f"{int(beyond.sum())} steps, peak {peak:.4g}"
     return series.measurement(float(beyond.mean()), unit="fraction", detail=detail)

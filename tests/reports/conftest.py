@@ -17,7 +17,7 @@ CONFTEST = """
 import json
 import pathlib
 
-pytest_plugins = ["reports.collect", "reports.terminal", "reports.html", "reports.verdict_json"]
+pytest_plugins = ["reports.collect", "reports.terminal", "reports.html", "reports.verdict_json", "reports.github"]
 
 
 def pytest_addoption(parser):

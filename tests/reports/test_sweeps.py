@@ -93,8 +93,8 @@ def test_nothing_of_a_run_is_markup() -> None:
     judgement = Judgement(run=EVIL, criterion=EVIL, verdict=Verdict.PASS, reason=EVIL, compared=against)
     run = RunVerdict(summary=RunSummary(run=EVIL), verdict=Verdict.PASS, reason=EVIL, judgements=(judgement,))
     alone = verdict.model_copy(update={"comparison": None})
-    assert "Against" in _dossier(run)
-    for page in (_sweep(verdict), _sweep(alone), _dossier(run), _evidence(judgement)):
+    assert "Against" in _dossier(run, (), 1)
+    for page in (_sweep(verdict), _sweep(alone), _dossier(run, (), 1), _evidence(judgement)):
         assert "<script" not in page
         assert "\x1b" not in page
         assert "\u202e" not in page

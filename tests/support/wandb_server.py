@@ -5,7 +5,9 @@
         subprocess.run([...], env=os.environ | server.environment())
         assert server.count("HistoryPage") == 2
 
-Only queries are answered, by field, whatever the document is called. What else a client sends is answered with an
+Queries are answered by field, whatever the document is called, and the mutations that change a run (upsertBucket) or
+the aliases of an artifact (addAliases). As on W&B, a member of the input that is not there, or null, changes nothing,
+and one that is there replaces all: tags, config and summary as a whole. What else a client sends is answered with an
 error that names it, never with a guess.
 """
 
@@ -20,7 +22,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,6 +39,13 @@ T = TypeVar("T")
 
 API_KEY = "local-" + "0123456789abcdef" * 3
 
+_COLUMNS = {
+    "tags": "tags", "displayName": "name", "notes": "notes", "description": "description", "groupName": "group",
+    "jobType": "job_type",
+}  # fmt: skip
+"""Members of an upsertBucket input, and what they are of a run."""
+
+_REGISTRY = {"project": {"name": "wandb-registry-model", "entity": {"name": "organisation"}}}
 _HTML = b"<!DOCTYPE html><html><body>Please sign in to the network.</body></html>"
 
 
@@ -62,6 +71,8 @@ class WandbServer:
         self.api_key = API_KEY
         self.requests: list[Request] = []
         self.ended = threading.Event()
+        self.before: Callable[[Request], None] = lambda request: None
+        """Called before each request is answered, for what others do on the server meanwhile."""
         self._runs: dict[str, ServedRun] = {}
         self._faults: list[Fault] = []
         self._seen: dict[int, int] = {}  # fault -> requests it was asked about
@@ -140,6 +151,7 @@ class WandbServer:
     def heard(self, operation: str, variables: Mapping[str, Any]) -> Mishap | None:
         """Note a request; what is to befall it."""
         request = Request(operation, variables)
+        self.before(request)
         with self._lock:
             self.requests.append(request)
             for place, fault in enumerate(self._faults):
@@ -155,7 +167,10 @@ class WandbServer:
             return {"data": None, "errors": [{"message": mishap.message}]}
         most = mishap.rows if isinstance(mishap, Sampled) else None
         try:
-            return {"data": answer(parse(document).fields, _Root(self, most).fields(), variables)}
+            asked = parse(document)
+            root = _Root(self, most)
+            fields = root.fields() if asked.kind == "query" else root.mutations()
+            return {"data": answer(asked.fields, fields, variables)}
         except (QueryError, FilterError) as error:
             return {"data": None, "errors": [{"message": str(error)}]}
 
@@ -170,6 +185,9 @@ class WandbServer:
             return run.files.get(name)
         exports = run.parquet
         return exports[int(name)] if int(name) < len(exports) else None
+
+    def every_run(self) -> list[ServedRun]:
+        return list(self._runs.values())
 
     def runs(self, entity: str, project: str) -> list[ServedRun]:
         return [run for run in self._runs.values() if (run.entity, run.project) == (entity, project)]
@@ -199,6 +217,40 @@ class _Root:
             "serverInfo": {"features": []},
             "project": self._project,
         }
+
+    def mutations(self) -> dict[str, Any]:
+        return {"upsertBucket": self._upsert, "addAliases": self._add_aliases}
+
+    def _upsert(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Change a run that exists; making one is no business of a client that reads."""
+        found = [run for run in self._server.every_run() if _storage_id(run) == input.get("id")]
+        if not found:
+            raise QueryError("run not found during upsertBucket")
+        run = found[0]
+        for key, value in input.items():
+            if key not in ("id", "config", "summaryMetrics", *_COLUMNS):
+                raise QueryError(f"upsertBucket: this server does not know the input {key}")
+            if value is None:
+                continue
+            if key == "config":
+                run.config = {name: one["value"] for name, one in json.loads(value).items()}
+            elif key == "summaryMetrics":
+                run.summary = json.loads(value)
+            elif key in _COLUMNS:
+                setattr(run, _COLUMNS[key], value)
+        return {"bucket": self._run(run) | {"project": {"name": run.project, "entity": {"name": run.entity}}}}
+
+    def _add_aliases(self, input: dict[str, Any]) -> dict[str, Any]:
+        """An alias belongs to one version of a collection: whichever had it has it no longer."""
+        for asked in input["aliases"]:
+            runs = self._server.runs(asked["entityName"], asked["projectName"])
+            versions = [one for run in runs for one in run.artifacts if one.name == asked["artifactCollectionName"]]
+            if not any(one.id == input["artifactID"] for one in versions):
+                raise QueryError("artifact not found in the collection")
+            for one in versions:
+                others = [alias for alias in one.aliases if alias != asked["alias"]]
+                one.aliases = [*others, asked["alias"]] if one.id == input["artifactID"] else others
+        return {"success": True}
 
     def _project(self, name: str, entityName: str) -> dict[str, Any] | None:
         runs = self._server.runs(entityName, name)
@@ -274,8 +326,33 @@ class _Root:
                 "pageInfo": {"endCursor": None, "hasNextPage": False},
             }
 
+        home = {"name": run.project, "entity": {"name": run.entity}}
+
+        def artifacts(after: str | None = None, first: int = 50) -> dict[str, Any]:
+            start = int(after) if after else 0
+            page = run.artifacts[start : start + first]
+            end = start + len(page)
+            nodes = [
+                {
+                    "id": one.id,
+                    "state": one.state,
+                    "versionIndex": one.version,
+                    "artifactSequence": {"name": one.name},
+                    "aliases": [
+                        {"alias": alias, "artifactCollection": {"name": one.name, "project": home}}
+                        for alias in one.aliases
+                    ]
+                    + [{"alias": alias, "artifactCollection": _REGISTRY | {"name": one.name}} for alias in one.linked],
+                }
+                for one in page
+            ]
+            return {
+                "edges": [{"node": node} for node in nodes],
+                "pageInfo": {"endCursor": str(end), "hasNextPage": end < len(run.artifacts)},
+            }
+
         return {
-            "id": base64.b64encode(f"Run:v1:{run.id}".encode()).decode(),
+            "id": _storage_id(run),
             "projectId": "1",
             "name": run.id,
             "displayName": run.display_name,
@@ -285,14 +362,15 @@ class _Root:
             "systemMetrics": "{}",
             "tags": run.tags,
             "sweepName": run.sweep,
-            "group": None,
-            "jobType": None,
+            "group": run.group,
+            "jobType": run.job_type,
             "commit": None,
             "readOnly": False,
             "createdAt": as_time(run.created_at),
             "heartbeatAt": as_time(run.heartbeat),
-            "description": None,
-            "notes": None,
+            "description": run.description,
+            "notes": run.notes,
+            "outputArtifacts": artifacts,
             "historyLineCount": run.line_count,
             "historyKeys": lambda: run.history_keys,
             "user": {"name": run.entity, "username": run.entity},
@@ -309,6 +387,10 @@ class _Root:
         if len(rows) <= most:
             return rows
         return [rows[k * len(rows) // most] for k in range(most)]
+
+
+def _storage_id(run: ServedRun) -> str:
+    return base64.b64encode(f"Run:v1:{run.path}".encode()).decode()
 
 
 def _matching(runs: list[ServedRun], filters: str | None) -> list[ServedRun]:

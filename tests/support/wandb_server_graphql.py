@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+KINDS = ("query", "mutation")
 _TOKEN = re.compile(r"\.\.\.|[A-Za-z_]\w*|\$\w+|-?\d+(?:\.\d+)?|\"[^\"]*\"|[{}()\[\]:=!]")
 _COMMENT = re.compile(r"#[^\n]*")
 
@@ -29,6 +30,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Operation:
+    kind: str
     name: str
     fields: tuple[Field, ...]
 
@@ -38,7 +40,7 @@ def parse(document: str) -> Operation:
     """The one operation of a document, fragments expanded.
 
     Raises:
-        QueryError: it is no query, or none that can be parsed.
+        QueryError: it is neither query nor mutation, or none that can be parsed.
     """
     try:
         return _Parser(document).operation()
@@ -75,6 +77,11 @@ def answer(fields: tuple[Field, ...], source: Any, variables: Mapping[str, Any])
 def _value(text: str, variables: Mapping[str, Any]) -> Any:
     if text.startswith("["):
         return [_value(item, variables) for item in text.strip("[]").split()]
+    if text.startswith("{"):
+        words = text.split()[1:-1]
+        members = zip(words[::3], words[2::3], strict=True)
+        # A member whose variable is not given is as if it were not there.
+        return {key: _value(one, variables) for key, one in members if not one.startswith("$") or one[1:] in variables}
     if text.startswith("$"):
         return variables.get(text[1:])
     return {"true": True, "false": False, "null": None}.get(text, text.strip('"'))
@@ -88,9 +95,9 @@ class _Parser:
 
     def operation(self) -> Operation:
         kind, name = self._tokens[:2]
-        if kind != "query":
-            raise QueryError(f"This server answers queries only, not: {kind} {name}.")
-        return Operation(name, self._fields(self._tokens.index("{")))
+        if kind not in KINDS:
+            raise QueryError(f"This server answers queries and mutations, not: {kind} {name}.")
+        return Operation(kind, name, self._fields(self._tokens.index("{")))
 
     def _fields(self, at: int) -> tuple[Field, ...]:
         """The fields selected between the brace at `at` and the one that closes it."""
@@ -120,7 +127,7 @@ class _Parser:
     def _arguments(self, at: int, end: int) -> Iterator[tuple[str, str]]:
         while at < end:
             key, at = self._tokens[at], at + 2
-            stop = self._after(at) if self._tokens[at] == "[" else at + 1
+            stop = self._after(at) if self._tokens[at] in "[{" else at + 1
             yield key, " ".join(self._tokens[at:stop])
             at = stop
 

@@ -30,6 +30,22 @@ class FilterError(Exception):
 
 
 @dataclass(eq=False)
+class ServedArtifact:
+    """A version of an artifact in the project of the run that logged it."""
+
+    name: str
+    version: int
+    aliases: list[str] = field(default_factory=list)
+    state: str = "COMMITTED"
+    linked: list[str] = field(default_factory=list)
+    """Aliases in a collection of the registry that it is linked to, which are none of its own."""
+
+    @property
+    def id(self) -> str:
+        return f"QXJ0aWZhY3Q6{self.name}:v{self.version}"
+
+
+@dataclass(eq=False)
 class ServedRun:
     """One run. It may be changed while it is served: a running run gets rows, is exported and ends. Rows that stand
     do not change.
@@ -43,6 +59,7 @@ class ServedRun:
         summary: without one the last value of every key.
         claimed_last_step, claimed_line_count: what the server says of the history where that is not the truth.
         files: name -> content of the files saved with the run.
+        artifacts: what the run has logged.
     """
 
     id: str
@@ -64,6 +81,11 @@ class ServedRun:
     claimed_last_step: int | None = None
     claimed_line_count: int | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
+    artifacts: list[ServedArtifact] = field(default_factory=list)
+    notes: str | None = None
+    description: str | None = None
+    group: str | None = None
+    job_type: str | None = None
     _parquet: dict[tuple[int, int], list[bytes]] = field(default_factory=dict, init=False, repr=False)
     _texts: dict[int, str] = field(default_factory=dict, init=False, repr=False)
     _keys: tuple[int, dict[str, Any]] = field(default=(0, {}), init=False, repr=False)

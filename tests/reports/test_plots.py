@@ -1,0 +1,95 @@
+"""Charts as SVG: well-formed, escaped, legible at any range of values."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.plots import svg
+from trainhealth.charts import Chart, Line, Rule
+
+NUMBERS = st.floats(-1e30, 1e30).map(lambda number: float(f"{number:.6g}"))
+
+
+def _chart(values: list[float], steps: list[float] | None = None, **more: Any) -> Chart:
+    at = tuple(steps if steps is not None else map(float, range(len(values))))
+    line = Line(name="kl", steps=at, values=tuple(values))
+    return Chart(**{"title": "KL", "lines": (line,), "points": len(values), **more})
+
+
+def _parsed(drawn: str) -> ElementTree.Element:
+    return ElementTree.fromstring(drawn)
+
+
+def test_points_lie_where_their_values_are() -> None:
+    drawn = _parsed(svg(_chart([0.0, 1.0, 0.5])))
+    line = drawn.find(".//polyline")
+    assert line is not None
+    points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
+    (x0, y0), (x1, y1), (x2, y2) = points
+    assert x1 - x0 == pytest.approx(x2 - x1, abs=0.2)
+    assert y0 > y2 > y1  # up is more
+    assert y2 == pytest.approx((y0 + y1) / 2, abs=0.1)
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=1, max_size=20), st.lists(NUMBERS, max_size=2))
+def test_every_chart_can_be_drawn_inside_its_frame(points: list[tuple[float, float]], limits: list[float]) -> None:
+    rules = tuple(Rule(verdict="FAIL", sign=">", number=limit) for limit in limits)
+    steps, values = map(list, zip(*sorted(points), strict=True))
+    drawn = svg(_chart(values, steps, rules=rules, window=(steps[0], steps[-1])))
+    assert "nan" not in drawn.lower()
+    assert "inf" not in drawn.lower().replace("infinite", "")
+    picture = _parsed(drawn).find("svg")
+    assert picture is not None
+    for shape in picture.iter("polyline"):
+        for point in shape.attrib["points"].split():
+            x, y = map(float, point.split(","))
+            assert 0 <= x <= 720
+            assert 0 <= y <= 250
+
+
+def test_a_spike_of_392000_does_not_flatten_the_rest() -> None:
+    drawn = svg(_chart([0.02] * 50 + [392_000.0] + [0.03] * 50, spikes=((50.0, 392_000.0),)))
+    assert "logarithmic" in drawn
+    assert "3.9e+05 at 50" in drawn
+
+
+def test_limits_within_reach_are_drawn_and_others_are_only_said() -> None:
+    near, far = Rule(verdict="WARN", sign=">", number=0.1), Rule(verdict="FAIL", sign=">", number=50.0)
+    drawn = svg(_chart([0.01, 0.05], rules=(near, far)))
+    assert re.findall(r"rule (\w+)\" x1", drawn) == ["warn"]
+    assert "FAIL &gt; 50" in drawn
+
+
+def test_names_from_a_run_are_text() -> None:
+    name = "</title><script>alert(1)</script>\u202e"
+    line = Line(name=name, steps=(0, 1), values=(1, 2), lost=(0.5,))
+    drawn = svg(Chart(title=name, unit=name, axis=name, lines=(line,), points=2))
+    assert "<script" not in drawn
+    assert "\u202e" not in drawn
+    assert _parsed(drawn).find(".//path") is not None  # the cross of the lost point
+
+
+def test_of_many_checkpoints_the_legend_names_the_oldest_the_best_and_the_newest() -> None:
+    ratings = [1000.0, 1010, 1020, 1090, 1030, 1020, 1010, 1005]
+    lines = tuple(
+        Line(name=f"grpo-1_adapter_v{10 * i}", role="checkpoint", steps=(0, 1), values=(1000, end))
+        for i, end in enumerate(ratings)
+    )
+    drawn = svg(Chart(title="Elo", lines=lines, points=16))
+    legend = drawn[drawn.index("<ul>") :]
+    assert re.findall(r"adapter_v\d+ <b>\d+", legend) == [
+        "adapter_v0 <b>1000",
+        "adapter_v30 <b>1090",
+        "adapter_v70 <b>1005",
+    ]
+    assert "8 checkpoints" in legend
+
+
+def test_nothing_is_drawn_of_nothing() -> None:
+    assert svg(Chart(title="KL", lines=(), points=0)) == ""

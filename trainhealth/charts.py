@@ -1,0 +1,204 @@
+"""What is worth a look in a run: lines over training steps with the limits, windows and spikes that judge them.
+
+A chart is plain data that any report can draw. Lines are thinned to at most 2 x `BUCKETS` points, of which none hides
+a spike: each bucket of steps keeps its lowest and its highest value, and every non-finite point is kept apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from trainhealth.history import Floats
+from trainhealth.limits import Bound, Kind
+from trainhealth.run import Run
+from trainhealth.series import Series
+from trainhealth.spikes import beyond_gradients, beyond_kl
+from trainhealth.thresholds import Criterion
+from trainhealth.verdicts import Inconclusive, NotApplicable
+
+BUCKETS = 240
+"""Buckets a line is thinned to; a chart is about 700 pixels wide."""
+
+MARKS = 50
+"""Spikes that are marked, the highest first."""
+
+
+class Line(BaseModel):
+    """One line; `values` may be lower than the true ones by half of their sixth digit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    role: str = ""
+    """Of an agent: base model, reference or checkpoint."""
+    steps: tuple[float, ...]
+    values: tuple[float, ...]
+    lost: tuple[float, ...] = ()
+    """Steps at which the value is NaN or infinite."""
+
+
+class Rule(BaseModel):
+    """A limit as a horizontal line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verdict: str
+    sign: str
+    number: float
+
+
+class Chart(BaseModel):
+    """Lines over one axis.
+
+    Attributes:
+        points: how many raw points the lines were made of.
+        window: first and last step of the window that was judged.
+        spikes: (step, value) of single points beyond what surrounds them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    unit: str = ""
+    axis: str = "step"
+    lines: tuple[Line, ...]
+    points: int
+    rules: tuple[Rule, ...] = ()
+    window: tuple[float, float] | None = None
+    spikes: tuple[tuple[float, float], ...] = ()
+
+
+class Charts(BaseModel):
+    """All charts of one run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str
+    """The run id as the user gave it."""
+    charts: tuple[Chart, ...]
+
+
+CHARTS = "charts"
+"""Name of the user property that carries `Charts`, as JSON, in pytest's test reports."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Metrics that share a chart, the criterion whose limits and window are drawn in, and what a spike is in them."""
+
+    title: str
+    metrics: tuple[str, ...]
+    criterion: str = ""
+    beyond: Callable[[Series], npt.NDArray[np.bool_]] | None = None
+
+
+_PLANS = (
+    _Plan("Reward", ("reward",)),
+    _Plan("KL to the reference policy", ("kl", "kl_max"), "stability.kl_level", beyond_kl),
+    _Plan("Gradient norm", ("grad_norm",), "stability.grad_norm_level", beyond_gradients),
+    _Plan("Entropy", ("entropy",)),
+)
+
+
+def charts_of(run: Run) -> Charts:
+    """The charts of a run: ratings first, then what its trainer logs; none for what it does not."""
+    metrics = (chart for plan in _PLANS if (chart := _metrics(run, plan)))
+    return Charts(run=run.label, charts=(*_ratings(run), *metrics))
+
+
+def line(series: Series, name: str = "", role: str = "") -> Line:
+    """`series` thinned for drawing."""
+    known = np.isfinite(series.values)
+    steps, values = _envelope(series.steps[known], series.values[known])
+    return Line(
+        name=name or series.key,
+        role=role,
+        steps=_short(steps),
+        values=_short(values),
+        lost=_short(np.unique(series.steps[~known])[:MARKS]),
+    )
+
+
+def _short(numbers: Floats) -> tuple[float, ...]:
+    return tuple(float(f"{number:.6g}") for number in numbers.tolist())
+
+
+def _envelope(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """The lowest and the highest point of each of `BUCKETS` stretches of steps, in the order of steps."""
+    if len(steps) <= 2 * BUCKETS:
+        return steps, values
+    order = np.argsort(steps, kind="stable")
+    steps, values = steps[order], values[order]
+    edges = np.linspace(steps[0], steps[-1], BUCKETS + 1)
+    starts = np.unique(np.searchsorted(steps, edges[:-1], side="left"))
+    kept: set[int] = {0, len(steps) - 1}
+    for low, high in zip(starts, [*starts[1:], len(steps)], strict=True):
+        kept.update((low + int(np.argmin(values[low:high])), low + int(np.argmax(values[low:high]))))
+    at = np.array(sorted(kept))
+    return steps[at], values[at]
+
+
+def _ratings(run: Run) -> Iterator[Chart]:
+    try:
+        agents = run.ratings.agents
+    except (Inconclusive, NotApplicable):
+        return
+    if agents:
+        yield Chart(
+            title="Elo of checkpoints and fixed references",
+            unit="Elo",
+            axis=run.steps.key,
+            lines=tuple(line(agent.series, agent.name, str(agent.role)) for agent in agents),
+            points=sum(len(agent.series) for agent in agents),
+        )
+
+
+def _metrics(run: Run, plan: _Plan) -> Chart | None:
+    logged = [series for series in run.logged(*plan.metrics) if len(series)]
+    if not logged:
+        return None
+    criterion = run.thresholds.criteria.get(plan.criterion)
+    return Chart(
+        title=plan.title,
+        unit=logged[0].unit,
+        axis=run.steps.key,
+        lines=tuple(line(series) for series in logged),
+        points=sum(len(series) for series in logged),
+        rules=tuple(_rules(criterion)) if criterion else (),
+        window=_tail(run, criterion) if criterion else None,
+        spikes=_spikes(logged, plan.beyond) if plan.beyond else (),
+    )
+
+
+def _rules(criterion: Criterion) -> Iterator[Rule]:
+    """The limits that are plain numbers; one relative to the run's start is no level line."""
+    for verdict, limits in (("WARN", criterion.warn), ("FAIL", criterion.fail)):
+        for limit in limits:
+            if isinstance(limit, Bound) and limit.kind is Kind.NUMBER:
+                yield Rule(verdict=verdict, sign=limit.sign, number=limit.number)
+
+
+def _tail(run: Run, criterion: Criterion) -> tuple[float, float] | None:
+    """First and last step of a window at the run's end."""
+    steps, window = run.steps, criterion.window
+    if window.last_steps is None:
+        return None
+    return max(steps.first, steps.last - window.last_steps * steps.stride), steps.last
+
+
+def _spikes(
+    series: Sequence[Series], beyond: Callable[[Series], npt.NDArray[np.bool_]]
+) -> tuple[tuple[float, float], ...]:
+    found = [
+        (step, value)
+        for one in series
+        for step, value in zip(
+            *(part[beyond(one) & np.isfinite(one.values)].tolist() for part in (one.steps, one.values)), strict=True
+        )
+    ]
+    return tuple(sorted(found, key=lambda spike: -spike[1])[:MARKS])
