@@ -230,7 +230,8 @@ class Ratings:
         """Strength of the probably best checkpoint above the base model's, with the full Elo analysis."""
         found, checkpoints = self.strengths, self.checkpoints()
         lead = Estimate.of(found.policy[:, found.best])
-        detail = f"best checkpoint: {checkpoints[found.best].name}; {self.signal()}"
+        taken = "; less noise than games leave: smoothed ratings?" if found.smoothed else ""
+        detail = f"best checkpoint: {checkpoints[found.best].name}{taken}; {self.signal()}"
         return replace(self.estimated(lead, [self.base(), *checkpoints], detail), table=self.table())
 
     def gain(self) -> Measurement:
