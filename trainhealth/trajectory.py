@@ -120,9 +120,9 @@ class Strengths:
 
     @property
     def fall(self) -> Floats:
-        """(draws,) strength of the best version, base_model among them, over the newest."""
+        """(draws,) strength of the best version before the newest, base_model among them, over the newest."""
         path = self.path
-        return path[:, int(np.argmax(path.mean(axis=0)))] - path[:, -1]
+        return path[:, int(np.argmax(path[:, :-1].mean(axis=0)))] - path[:, -1]
 
     @property
     def path(self) -> Floats:

@@ -106,7 +106,9 @@ PATHOLOGIES: dict[str, Callable[[], str]] = {
     "learning.base_model_elo": lambda: verdict_of("learning.base_model_elo", elo("base_model", 1000, 1109)),
     "learning.baseline_elo": lambda: verdict_of("learning.baseline_elo", elo("chaos_bot", 900, 1130)),
     "learning.baselines_exploited": lambda: verdict_of("learning.baselines_exploited", elo("chaos_bot", 700, 1000)),
-    "learning.elo_gap": lambda: verdict_of("learning.elo_gap", without("elo/adapter_v0", elo("base_model", 1000, 1270))),
+    "learning.elo_gap": lambda: verdict_of(
+        "learning.elo_gap", without("elo/adapter_v0", elo("base_model", 1000, 1270))
+    ),
     "learning.elo_gap_trend": lambda: verdict_of("learning.elo_gap_trend", elo("adapter_v100", 1200, 705)),
     "learning.older_checkpoints": lambda: verdict_of("learning.older_checkpoints", elo("adapter_v100", 1100, 700)),
     "learning.newest_checkpoint": lambda: verdict_of("learning.newest_checkpoint", elo("adapter_v100", 1100, 900)),
