@@ -6,6 +6,7 @@ learned. Win rate against a league that also learns says nothing.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +27,12 @@ from trainhealth.verdicts import Inconclusive
 
 MIN_POINTS = 3
 """Fewest ratings of an agent that are called a trajectory."""
+
+CONTRADICTED = 2.0
+"""Standard errors that the newest checkpoint is rated below the base model by, against a strength above it."""
+
+MOVED = 2
+"""Fewest ratings of a checkpoint that say something of it, if others are rated more often."""
 
 SETTLED = 3
 """Ratings whose median says where an agent began or stands: one lucky evaluation is no result."""
@@ -175,7 +182,9 @@ class Ratings:
 
     def checkpoints(self) -> list[Agent]:
         """Checkpoints, oldest first. Raises Inconclusive where none is rated often enough, or the newest no longer."""
-        rated = self._rated(self._of(Role.CHECKPOINT), "any checkpoint")
+        saved = self._of(Role.CHECKPOINT)
+        self._rated(saved, "any checkpoint")
+        rated = [agent for agent in saved if len(agent.series) >= MOVED]
         rated[-1].series.require_fresh()
         return rated
 
@@ -207,15 +216,37 @@ class Ratings:
                 raise Inconclusive(f"{lost} of {len(agent.series)} ratings of {agent.name} are NaN or infinite")
         fixed = [self.base(), *(self.references() if self._of(Role.REFERENCE) else [])]
         found = diagnose(self.strengths, self._drift(fixed))
+        self._require_agreement(found.gain)
         return Measurement(
             str(found.state),
             vocabulary=tuple(State),
             points=sum(len(agent.series) for agent in self.agents),
             window="whole run",
             keys=tuple(agent.series.key for agent in self.agents if len(agent.series)),
-            detail=" ".join(filter(None, (f"{found}.", found.action))),
+            detail=" ".join(filter(None, (f"{found}; newest: {self._newest()}.", found.action))),
             table=found.table,
         )
+
+    def _require_agreement(self, gain: Estimate) -> None:
+        """A newest checkpoint with few ratings takes its strength from its neighbours; its own may not say otherwise.
+
+        Raises:
+            Inconclusive: they do.
+        """
+        base, newest = self.base(), self.checkpoints()[-1]
+        last = min(SETTLED, len(newest.series), len(base.series))
+        rated, against = (float(agent.series.values[-last:].mean()) for agent in (newest, base))
+        if gain.low > 0 and rated + CONTRADICTED * math.sqrt(2) * self.noise.of_mean(last) < against:
+            raise Inconclusive(
+                f"{newest.name} is rated {rated:.0f}, the base model {against:.0f}: against the checkpoints before, "
+                f"by which it should be {gain} above; more evaluations of it decide"
+            )
+
+    def _newest(self) -> str:
+        """The checkpoint that counts as the newest, and those that are too new to count."""
+        newest = self.checkpoints()[-1].name
+        later = [agent.name for agent in self._of(Role.CHECKPOINT) if len(agent.series) < MOVED]
+        return f"{newest} ({', '.join(later)} rated only once)" if later else newest
 
     def _drift(self, fixed: list[Agent]) -> Estimate:
         """How far agents that never change moved together. What a sigma says of their first ratings widens it."""
@@ -230,7 +261,8 @@ class Ratings:
         """Strength of the probably best checkpoint above the base model's, with the full Elo analysis."""
         found, checkpoints = self.strengths, self.checkpoints()
         lead = Estimate.of(found.policy[:, found.best])
-        detail = f"best checkpoint: {checkpoints[found.best].name}; {self.signal()}"
+        taken = "; less noise than games leave: smoothed ratings?" if found.smoothed else ""
+        detail = f"best checkpoint: {checkpoints[found.best].name}{taken}; {self.signal()}"
         return replace(self.estimated(lead, [self.base(), *checkpoints], detail), table=self.table())
 
     def gain(self) -> Measurement:
@@ -238,7 +270,9 @@ class Ratings:
         found = self.strengths
         least, most = expected_gain(float(found.saved[-1]))
         detail = f"{least:.0f} to {most:.0f} Elo are usual by step {found.saved[-1]:.0f}"
-        measured = self.estimated(Estimate.of(found.policy[:, -1]), [self.base(), *self.checkpoints()], detail)
+        gain = Estimate.of(found.policy[:, -1])
+        self._require_agreement(gain)
+        measured = self.estimated(gain, [self.base(), *self.checkpoints()], detail)
         return replace(measured, reference=least, reference_name="the least that is usual for as many steps")
 
     def newer_over_older(self) -> Estimate:
@@ -258,7 +292,7 @@ class Ratings:
         return Estimate.of(self.strengths.recent)
 
     def fall(self) -> Estimate:
-        """Strength of the best checkpoint over the newest; 0 where that is the best."""
+        """Strength of the best version before the newest checkpoint over that; negative where the newest is best."""
         return Estimate.of(self.strengths.fall)
 
     def estimated(self, found: Estimate, agents: Iterable[Agent], detail: str = "") -> Measurement:

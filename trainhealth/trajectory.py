@@ -34,6 +34,12 @@ ROUNDING = 0.5
 """Elo: ratings are logged rounded."""
 ONE_GAME = 232.0
 """Elo (standard deviation) that one game of seven says of a player, which turns a TrueSkill sigma into a gain."""
+MOST_GAMES = 150
+"""Games of an agent in one evaluation; ratings that say more of it than so many games were smoothed or made up."""
+AT_ITS_WORD = 20.0
+"""Elo (standard deviation) of the last of such ratings around the strength [published guide: 20 is a decline]."""
+SLOW = 0.25
+"""Belief that such ratings are what they seem, far from their strengths and slow: no verdict that this would upset."""
 DRAWS = 1000
 FREEDOM = 3
 """Fewest degrees of freedom that noise is estimated from."""
@@ -96,6 +102,7 @@ class Strengths:
         bots_lost: (draws,) Elo that a bot lost against the base model over the run; what was gained on bots alone.
         noise: Elo (standard deviation) of one rating around the agent's strength, and its pull.
         evaluations: how many evaluations the estimate rests on.
+        smoothed: whether the ratings have less noise than games leave, and the policy has that of usual games instead.
     """
 
     policy: Floats
@@ -103,6 +110,7 @@ class Strengths:
     bots_lost: Floats
     noise: Noise
     evaluations: int
+    smoothed: bool = False
 
     @property
     def recent(self) -> Floats:
@@ -112,9 +120,9 @@ class Strengths:
 
     @property
     def fall(self) -> Floats:
-        """(draws,) strength of the best version, base_model among them, over the newest."""
+        """(draws,) strength of the best version before the newest, base_model among them, over the newest."""
         path = self.path
-        return path[:, int(np.argmax(path.mean(axis=0)))] - path[:, -1]
+        return path[:, int(np.argmax(path[:, :-1].mean(axis=0)))] - path[:, -1]
 
     @property
     def path(self) -> Floats:
@@ -139,47 +147,32 @@ def strengths(base: Trajectory, bots: Sequence[Trajectory], checkpoints: Sequenc
     """
     agents = [base, *bots, *checkpoints]
     moves = _moves(agents)
+    data = moves.less_the_pool(len(bots), len(checkpoints))
     free = len(agents) - 1
-    columns = free + bool(bots)
-    design = np.zeros((len(moves.agent), columns))
-    rated = moves.agent > 0
-    design[np.flatnonzero(rated), moves.agent[rated] - 1] = 1.0
-    if bots:
-        of_bots = (moves.agent >= 1) & (moves.agent <= len(bots))
-        design[of_bots, -1] = -moves.progress[of_bots]
-    within, change, level = (moves.less_the_pool(a) for a in (design, moves.change, moves.level))
-    freedom = len(moves.agent) - len(np.unique(moves.at)) - columns - 1
+    freedom = len(moves.agent) - len(np.unique(moves.at)) - data.design.shape[1] - 1
     if freedom < FREEDOM:
         raise Inconclusive(f"the {len(agents)} agents are rated too seldom to tell a gain from the noise of ratings")
 
-    noise = _noise(within, change, level, freedom)
-    gram, by_change, by_level = within.T @ within, within.T @ change, within.T @ level
-    pulls = PULLS[:, None]
-    informed = pulls[:, :, None] ** 2 * gram / noise
-    towards = pulls * (by_change + pulls * by_level) / noise
-    left = (change @ change + 2 * PULLS * (change @ level) + PULLS**2 * (level @ level)) / noise
-
     saved = np.array([one.saved or 0 for one in checkpoints], dtype=np.float64)
-    weights, means, roots = [], [], []
-    for roughness, belief in ROUGHNESS.items():
-        prior = _prior(len(bots), saved, roughness)
-        root = np.linalg.cholesky(informed + np.linalg.inv(prior))
-        half = np.linalg.solve(root, towards[:, :, None])
-        means.append(np.linalg.solve(np.swapaxes(root, 1, 2), half)[:, :, 0])
-        roots.append(root)
-        doubt = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1) + np.linalg.slogdet(prior)[1] / 2
-        weights.append((half[:, :, 0] ** 2).sum(axis=1) / 2 - left / 2 - doubt + math.log(belief))
-    log_weights = np.concatenate(weights)
-    share = np.exp(log_weights - log_weights.max())
-    share /= share.sum()
-    draws = _draw(share, np.concatenate(means), np.concatenate(roots), freedom)
-    pull = min(float(share @ np.tile(PULLS, len(ROUGHNESS))), 1.0)
+    priors = [_prior(len(bots), saved, roughness) for roughness in ROUGHNESS]
+    noise = data.noise(freedom)
+    posterior = data.posterior(priors, np.full(len(PULLS), noise))
+    pull = posterior.mean(PULLS)
+    # A move has at least the noise of the games played. Ratings without it are probably somebody's estimates already;
+    # then how they move says nothing of how far they have to go, and the last ones are taken as they stand.
+    smoothed = noise < (pull * ONE_GAME) ** 2 / MOST_GAMES
+    if smoothed:
+        data = _last(agents, moves).less_the_pool(len(bots), len(checkpoints))
+        posterior = data.posterior(priors, (PULLS * AT_ITS_WORD) ** 2).mixed(posterior, SLOW)
+    draws = posterior.draw(freedom)
+    pull = min(pull, 1.0)
     return Strengths(
         policy=draws[:, len(bots) : free],
         saved=saved,
         bots_lost=draws[:, -1] if bots else np.zeros(len(draws)),
         noise=Noise(math.sqrt(noise / (pull * (2 - pull))), pull),
         evaluations=len(np.unique(moves.at)),
+        smoothed=bool(smoothed),
     )
 
 
@@ -196,8 +189,18 @@ class _Moves:
     change: Floats
     progress: Floats
 
-    def less_the_pool(self, values: Floats) -> Floats:
-        """`values` less their mean over the agents of the same evaluation."""
+    def less_the_pool(self, bots: int, checkpoints: int) -> _Data:
+        """What is left of the agents (the base model, bots, checkpoints) less their mean of the same evaluation."""
+        count = bots + checkpoints
+        design = np.zeros((len(self.agent), count + bool(bots)))
+        rated = self.agent > 0
+        design[np.flatnonzero(rated), self.agent[rated] - 1] = 1.0
+        if bots:
+            of_bots = rated & (self.agent <= bots)
+            design[of_bots, -1] = -self.progress[of_bots]
+        return _Data(*(self._within(values) for values in (design, self.change, self.level)))
+
+    def _within(self, values: Floats) -> Floats:
         counts = np.bincount(self.at)
         sums = np.zeros((len(counts), *values.shape[1:]))
         np.add.at(sums, self.at, values)
@@ -232,12 +235,79 @@ def _moves(agents: Sequence[Trajectory]) -> _Moves:
     return _Moves(agent.astype(np.intp), where, level, change, progress)
 
 
-def _noise(design: Floats, change: Floats, level: Floats, freedom: int) -> float:
-    """Variance of a move that neither pull nor strength explains, Elo squared."""
-    both = np.column_stack([level, design])
-    fitted = np.linalg.lstsq(both, change, rcond=None)[0]
-    rest = change - both @ fitted
-    return max(float(rest @ rest) / freedom, ROUNDING**2)
+def _last(agents: Sequence[Trajectory], moves: _Moves) -> _Moves:
+    """The last ratings of those agents that moved, as if they were one evaluation in which nobody moves."""
+    moved = np.unique(moves.agent)
+    ratings = np.array([agents[one].ratings[np.isfinite(agents[one].ratings)][-1] for one in moved])
+    return _Moves(moved, np.zeros_like(moved), ratings, np.zeros(len(moved)), np.ones(len(moved)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Data:
+    """Moves less the pool's: (moves, columns) who moved, and (moves,) by how much and from where."""
+
+    design: Floats
+    change: Floats
+    level: Floats
+
+    def noise(self, freedom: int) -> float:
+        """Variance of a move that neither pull nor strength explains, Elo squared."""
+        both = np.column_stack([self.level, self.design])
+        fitted = np.linalg.lstsq(both, self.change, rcond=None)[0]
+        rest = self.change - both @ fitted
+        return max(float(rest @ rest) / freedom, ROUNDING**2)
+
+    def posterior(self, priors: Sequence[Floats], noise: Floats) -> _Posterior:
+        """At every pull, with its `noise`, and every roughness, with its prior."""
+        design, change, level = self.design, self.change, self.level
+        pulls, scale = PULLS[:, None], noise[:, None]
+        informed = (pulls**2 / scale)[:, :, None] * (design.T @ design)
+        towards = pulls * (design.T @ change + pulls * (design.T @ level)) / scale
+        left = (change @ change + 2 * PULLS * (change @ level) + PULLS**2 * (level @ level)) / noise
+        weights, means, roots = [], [], []
+        for prior, belief in zip(priors, ROUGHNESS.values(), strict=True):
+            root = np.linalg.cholesky(informed + np.linalg.inv(prior))
+            half = np.linalg.solve(root, towards[:, :, None])
+            means.append(np.linalg.solve(np.swapaxes(root, 1, 2), half)[:, :, 0])
+            roots.append(root)
+            doubt = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1) + np.linalg.slogdet(prior)[1] / 2
+            weights.append((half[:, :, 0] ** 2).sum(axis=1) / 2 - left / 2 - doubt + math.log(belief))
+        log_weights = np.concatenate(weights)
+        share = np.exp(log_weights - log_weights.max())
+        return _Posterior(share / share.sum(), np.concatenate(means), np.concatenate(roots))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Posterior:
+    """A mixture of Gaussians, one for each roughness and, within that, each pull.
+
+    `share`: (parts,). `means`: (parts, columns). `roots`: (parts, columns, columns), of the precisions.
+    """
+
+    share: Floats
+    means: Floats
+    roots: Floats
+
+    def mean(self, of_pulls: Floats) -> float:
+        """Of a figure that each pull has."""
+        return float(self.share @ np.tile(of_pulls, len(ROUGHNESS)))
+
+    def mixed(self, other: _Posterior, share: float) -> _Posterior:
+        """This one, and `other` with the given share."""
+        shares = np.concatenate([(1 - share) * self.share, share * other.share])
+        return _Posterior(shares, np.concatenate([self.means, other.means]), np.concatenate([self.roots, other.roots]))
+
+    def draw(self, freedom: int) -> Floats:
+        """(draws, columns), with Student tails for noise that is itself estimated. The same every time."""
+        random = np.random.default_rng(0)
+        edges = np.round(np.concatenate([[0.0], np.cumsum(self.share)]) * DRAWS).astype(int)
+        parts = []
+        for one, count in enumerate(np.diff(edges)):
+            if count:
+                spread = np.sqrt(freedom / random.chisquare(freedom, count))
+                normal = random.normal(size=(self.means.shape[1], count)) * spread
+                parts.append((self.means[one][:, None] + np.linalg.solve(self.roots[one].T, normal)).T)
+        return np.concatenate(parts)
 
 
 def _prior(bots: int, saved: Floats, roughness: float) -> Floats:
@@ -252,16 +322,3 @@ def _prior(bots: int, saved: Floats, roughness: float) -> Floats:
     if bots:
         prior[-1, -1] = SHIFT**2
     return prior
-
-
-def _draw(share: Floats, means: Floats, roots: Floats, freedom: int) -> Floats:
-    """(draws, columns) of the mixture, with Student tails for noise that is itself estimated. The same every time."""
-    random = np.random.default_rng(0)
-    edges = np.round(np.concatenate([[0.0], np.cumsum(share)]) * DRAWS).astype(int)
-    parts = []
-    for one, count in enumerate(np.diff(edges)):
-        if count:
-            spread = np.sqrt(freedom / random.chisquare(freedom, count))
-            normal = random.normal(size=(means.shape[1], count)) * spread
-            parts.append((means[one][:, None] + np.linalg.solve(roots[one].T, normal)).T)
-    return np.concatenate(parts)

@@ -35,10 +35,12 @@ def test_older_checkpoints(run: Run, criterion: Judge) -> None:
 
 
 def test_newest_checkpoint(run: Run, criterion: Judge) -> None:
-    """Strength of the best version over the newest checkpoint, which should be the best."""
+    """Strength of the best version before the newest checkpoint over that, which should be the best."""
     ratings = run.ratings
-    newest = ratings.checkpoints()[-1]
-    criterion.judge(ratings.estimated(ratings.fall(), [newest], f"{newest.name}: peak {newest.peak:.1f}"))
+    checkpoints = ratings.checkpoints()
+    newest = checkpoints[-1]
+    shown = [ratings.base(), *checkpoints]
+    criterion.judge(ratings.estimated(ratings.fall(), shown, f"{newest.name}: peak {newest.peak:.1f}"))
 
 
 def test_base_model_elo(run: Run, criterion: Judge) -> None:

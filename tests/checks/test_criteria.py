@@ -69,6 +69,10 @@ def elo(name: str, *values: float) -> Columns:
                                             range(0, STEPS, 10))})  # fmt: skip
 
 
+def without(key: str, columns: Columns) -> Columns:
+    return {name: one for name, one in columns.items() if name != key}
+
+
 def with_holes(key: str, share: float) -> Columns:
     columns = healthy()
     old: Column = columns[key]
@@ -104,9 +108,11 @@ PATHOLOGIES: dict[str, Callable[[], str]] = {
     "learning.base_model_elo": lambda: verdict_of("learning.base_model_elo", elo("base_model", 1000, 1109)),
     "learning.baseline_elo": lambda: verdict_of("learning.baseline_elo", elo("chaos_bot", 900, 1130)),
     "learning.baselines_exploited": lambda: verdict_of("learning.baselines_exploited", elo("chaos_bot", 700, 1000)),
-    "learning.elo_gap": lambda: verdict_of("learning.elo_gap", elo("base_model", 1000, 1070)),
-    "learning.elo_gap_trend": lambda: verdict_of("learning.elo_gap_trend", elo("adapter_v100", 1200, 1005)),
-    "learning.older_checkpoints": lambda: verdict_of("learning.older_checkpoints", elo("adapter_v100", 1100, 900)),
+    "learning.elo_gap": lambda: verdict_of(
+        "learning.elo_gap", without("elo/adapter_v0", elo("base_model", 1000, 1270))
+    ),
+    "learning.elo_gap_trend": lambda: verdict_of("learning.elo_gap_trend", elo("adapter_v100", 1200, 705)),
+    "learning.older_checkpoints": lambda: verdict_of("learning.older_checkpoints", elo("adapter_v100", 1100, 700)),
     "learning.newest_checkpoint": lambda: verdict_of("learning.newest_checkpoint", elo("adapter_v100", 1100, 900)),
     "learning.expected_gain": lambda: verdict_of("learning.expected_gain", elo("adapter_v100", 1040, 900)),
     "learning.diagnosis": lambda: verdict_of("learning.diagnosis", elo("adapter_v100", 1040, 900)),

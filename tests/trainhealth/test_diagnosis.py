@@ -72,3 +72,11 @@ def test_legs_go_from_extreme_to_extreme() -> None:
     assert [(leg.start, leg.end) for leg in legs] == [(0, 2), (2, 4), (4, 6)]
     assert [round(leg.change) for leg in legs] == [100, -60, 80]
     assert sure_legs(strengths(5, -5, 5, -5, error=1.0).path) == ()
+
+
+def test_a_newest_checkpoint_of_which_nothing_is_known_is_not_the_best() -> None:
+    """Its fall was exactly 0 wherever its mean was the highest, however little was known of it."""
+    unknown, known = strengths(0, 10, 20, error=200), strengths(0, 10, 120, error=5)
+    assert Estimate.of(unknown.fall).low < -100
+    assert Estimate.of(unknown.fall).high > 100
+    assert Estimate.of(known.fall).high < -50

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from synthetic import ROOT, column, run
 
@@ -107,6 +108,33 @@ def test_an_unrated_base_model_is_not_a_pass() -> None:
             base_model=[1000, 990, 1003, 995, 997], chaos_bot=[900, 905, 893, 899, 903],
             defensive_bot=[940, 930, 944, 928, 941], adapter_v0=[1000, 1012, 999, 1008, 1003],
         ).ratings.newer_over_older()  # fmt: skip
+
+
+def learning(newest: Sequence[float]) -> Run:
+    """Eighteen checkpoints that gain 10 Elo each, ratings around their strengths; another that is rated `newest`."""
+    random = np.random.default_rng(0)
+    steps, columns = 100, {"_step": column(range(100))}
+    strengths = {"base_model": 0, "chaos_bot": -100, **{f"adapter_v{5 * k}": 10 * k for k in range(18)}}
+    for name, strength in strengths.items():
+        first = int(name.removeprefix("adapter_v")) if name.startswith("adapter_v") else 0
+        rows = np.arange(first, steps, 2)
+        columns[f"elo/{name}"] = column(1000 + strength + 45 * random.normal(size=len(rows)), rows)
+    columns["elo/adapter_v90"] = column(newest, rows=100 - 2 * np.arange(len(newest), 0, -1))
+    return run(columns)
+
+
+def test_a_newest_checkpoint_far_below_is_not_explained_away() -> None:
+    """Its neighbours say 180 above the base model, its own ratings say 150 below."""
+    with pytest.raises(Inconclusive, match=r"adapter_v90 is rated 850, the base model \d+: against the checkpoints"):
+        learning([840, 860]).ratings.diagnosis()
+    with pytest.raises(Inconclusive, match="adapter_v90 is rated 850"):
+        learning([840, 860]).ratings.gain()
+    assert learning([1170, 1190]).ratings.diagnosis().value == "learning"
+
+
+def test_the_newest_checkpoint_is_named_and_so_is_one_rated_once() -> None:
+    assert "newest: adapter_v90. " in learning([1170, 1190]).ratings.diagnosis().detail + " "
+    assert "newest: adapter_v85 (adapter_v90 rated only once)" in learning([1180]).ratings.diagnosis().detail
 
 
 def test_nan_in_a_rating_is_counted() -> None:

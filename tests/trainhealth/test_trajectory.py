@@ -106,3 +106,41 @@ def test_a_rating_that_is_not_finite_is_left_out() -> None:
     ratings[1, 5] = np.nan
     agents = [Trajectory(np.arange(20.0), one, saved=k or None) for k, one in enumerate(ratings)]
     assert np.isfinite(strengths(agents[0], [], agents[1:]).policy).all()
+
+
+def moving(noise: float, *, evaluations: int = 11, seed: int = 0) -> Strengths:
+    """Ratings that move on a straight line: base_model 1000 to 900, its bot 900 to 700, a checkpoint 1000 to 1100."""
+    random = np.random.default_rng(seed)
+    steps = np.linspace(0, 100, evaluations)
+
+    def line(first: float, last: float, saved: int | None = None) -> Trajectory:
+        return Trajectory(
+            steps, np.linspace(first, last, evaluations) + noise * random.normal(size=evaluations), saved=saved
+        )
+
+    return strengths(line(1000, 900), [line(900, 700)], [line(1010, 1010, 0), line(1000, 1100, 50)])
+
+
+@pytest.mark.parametrize("evaluations", [7, 11, 40])
+def test_ratings_without_noise_are_taken_as_they_stand(evaluations: int) -> None:
+    """Such a line could be a strength far away and a slow pull, +757 +-16 Elo; nobody's games are that quiet."""
+    found = moving(0.0, evaluations=evaluations)
+    one = newest(found)
+    assert found.smoothed
+    assert one.value == pytest.approx(200, abs=30)  # 1100 - 900
+    assert one.low > 100
+    assert one.high - one.low > 100
+
+
+def test_a_line_that_goes_on_keeps_what_it_says_in_doubt() -> None:
+    """It ends 75 above base_model and falls on: above or below is not sure."""
+    steps = np.arange(20.0)
+    falling = Trajectory(steps, np.linspace(1200, 1005, 20), saved=100)
+    found = strengths(Trajectory(steps, np.linspace(1000, 930, 20)), [], [falling])
+    assert found.smoothed
+    assert newest(found).low < 0 < newest(found).value
+
+
+def test_ratings_from_games_are_not_called_smoothed() -> None:
+    assert not any(league([0, 30, 60, 90, 120], seed).smoothed for seed in range(20))
+    assert not moving(10.0).smoothed
