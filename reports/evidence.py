@@ -39,7 +39,7 @@ def criteria_table(run: RunVerdict, *, all_of_them: bool) -> str:
          escape(limit_of(one)))
         for one in shown
     )  # fmt: skip
-    return folded(said, cells_table(("verdict", "criterion", "value", "limit"), lines), kind="criteria")
+    return folded(said, cells_table(("verdict", "criterion", "value", "limit"), lines), kind="criteria printed")
 
 
 def tables_of(run: RunVerdict) -> str:

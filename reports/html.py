@@ -113,7 +113,8 @@ class _Page:
         self._report = report
         report.title = "Training health"
         report.set_data("initialSort", "verdict")
-        report.set_data("renderCollapsed", ["passed", "skipped", "xfailed"])
+        closed = ["passed", "skipped", "xfailed"]
+        report.set_data("renderCollapsed", [*closed, "failed", "error"] if self._many else closed)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_header(self, cells: list[str]) -> None:
@@ -212,7 +213,8 @@ def _dossier(run: RunVerdict, charts: Sequence[Chart], runs: int) -> str:
         f"<h3>{badge(run.verdict)} <span>{safe(name_of(run.summary))}</span></h3>"
         f'<p class="identity">{escape(identity_of(run.summary))}</p>'
         f"<p>{safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
-        f"{notes}{listed(lines[:_SHOWN_AT_ONCE])}{folded(f'{len(hidden)} more', listed(hidden))}{_compared(run)}"
+        f"{notes}{listed(lines[:_SHOWN_AT_ONCE])}"
+        f"{folded(f'{len(hidden)} more', listed(hidden), kind='printed')}{_compared(run)}"
         f"{folded('Charts', _charts(charts, many), opened=runs <= _OPEN_RUNS)}"
         f"{'' if many else tables_of(run)}{criteria_table(run, all_of_them=not many)}</section>"
     )

@@ -17,5 +17,5 @@ addEventListener("DOMContentLoaded", () => {
   for (const box of document.querySelectorAll(".filters input")) box.ariaLabel = box.nextElementSibling.textContent;
 });
 addEventListener("beforeprint", () => {
-  for (const folded of document.querySelectorAll("details.criteria")) folded.open = true;
+  for (const folded of document.querySelectorAll("details.printed")) folded.open = true;
 });
