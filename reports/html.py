@@ -1,16 +1,18 @@
 """The HTML report: pytest-html's page with our columns, a dossier of every run in front, evidence behind every row.
 
 pytest-html inserts what its hooks return as HTML, so everything that comes from a run, from YAML or from a log goes
-through `_safe` here.
+through `safe` here. Its table is built by its script: whoever has none reads the dossiers, which stand in the page.
+
+A page of many runs stays quick by saying less: pytest-html carries every row as escaped JSON and builds all of them
+before a reader sees one. What is left out then is in the verdict.json of each run, and the page says so.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from typing import Any
 import pytest
 
 from reports.collect import COLLECTOR, Collector, on_worker, runs_to_judge
+from reports.evidence import criteria_table, tables_of
+from reports.markup import TABLE_ROWS, badge, criterion, folded, listed, safe, table, text_table
 from reports.paths import report_dir, safe_folder, writable
 from reports.plots import svg
 from reports.sweeps import SweepVerdict, differences, ranked, ratings_table, training_table
@@ -41,10 +45,25 @@ from trainhealth.verdicts import Change, Compared, Judgement, RunVerdict, Verdic
 _CSS = Path(__file__).with_name("report.css")
 _VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 _COLUMNS = ("Value", "Limit", "Window, points", "Worst at", "Action")
+_CLASSES = ("col-value", "col-limit", "col-window", "col-worst", "col-action")
 _SHOWN_AT_ONCE = 8
-_TABLE_ROWS = 100
 _OPEN_RUNS = 3
 """More runs than this on a page, and their charts are opened one by one."""
+
+_MANY = 10
+"""More runs than this on a page, and it shows what did not pass, and of that the essence."""
+
+_THIN = 16
+"""Stretches that the lines of many runs are thinned to; each keeps its lowest and its highest point."""
+
+_MANY_ROWS = 5
+_LEFT_OUT = (
+    '<p class="note">Of this many runs, the table below leaves out what does not apply, and has no evidence for what '
+    "passed: verdict.json of each run has both.</p>"
+)
+_SCRIPT = Path(__file__).with_name("report.js")
+_WITHOUT = "#results-table, .controls, .filter, #environment-header { display: none; }"
+_NO_SCRIPT = f"<noscript><style>{_WITHOUT}</style></noscript>"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,39 +96,58 @@ class _Page:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._report: Any = None
+        self._many = len(runs_to_judge(config)) > _MANY
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+        """Names the page's language and kind, for which pytest-html has no hook."""
+        result = yield
+        file = Path(self._config.option.htmlpath)
+        if file.is_file():
+            page = file.read_text(encoding="utf-8")
+            root = '<html lang="en" class="many">' if self._many else '<html lang="en">'
+            file.write_text(page.replace("<html>", root, 1), encoding="utf-8")
+        return result
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_report_title(self, report: Any) -> None:
         self._report = report
         report.title = "Training health"
         report.set_data("initialSort", "verdict")
-        report.set_data("renderCollapsed", ["passed", "skipped", "xfailed"])
+        closed = ["passed", "skipped", "xfailed"]
+        report.set_data("renderCollapsed", [*closed, "failed", "error"] if self._many else closed)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_header(self, cells: list[str]) -> None:
         # The first column, pytest's outcome, stays for the page's filters; the style sheet hides it.
         cells[1:] = [
-            '<th class="sortable" data-column-type="verdict">Verdict</th>',
-            '<th class="sortable" data-column-type="testId">Criterion</th>',
-            '<th class="sortable" data-column-type="run">Run</th>',
-            *(f"<th>{column}</th>" for column in _COLUMNS),
+            *(
+                f'<th class="sortable" data-column-type="{kind}" scope="col" tabindex="0">{name}</th>'
+                for kind, name in (("verdict", "Verdict"), ("testId", "Criterion"), ("run", "Run"))
+            ),
+            *(f'<th scope="col">{column}</th>' for column in _COLUMNS),
         ]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
-        if said := self._said(report):
+        said = self._said(report)
+        if said and self._many and said[0].verdict is Verdict.NOT_APPLICABLE and not report.failed:
+            cells.clear()  # pytest-html has no row for what has no cells
+        elif said:
             cells[1:] = _cells(said[0])
         else:
-            cells[1:] = [f'<td class="col-testId" colspan="{3 + len(_COLUMNS)}">{_safe(report.nodeid)}</td>']
+            cells[1:] = [f'<td class="col-testId" colspan="{3 + len(_COLUMNS)}">{safe(report.nodeid)}</td>']
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_html(self, report: pytest.TestReport, data: list[str]) -> None:
         said = self._said(report)
         broken = report.failed and report.nodeid in self._collector.tracebacks
-        captured = [f"<h4>{_safe(title)}</h4><pre>{escape(text)}</pre>" for title, text in report.sections]
-        if said:
+        captured = [f"<h4>{safe(title)}</h4><pre>{escape(text)}</pre>" for title, text in report.sections]
+        if said and self._many and report.passed and said[0].verdict is Verdict.PASS:
+            data.clear()
+        elif said:
             traceback = [f"<h4>Traceback</h4><pre>{escape(report.longreprtext)}</pre>"] if broken else []
-            data[:] = ["".join([*map(_evidence, said), *traceback, *captured])]
+            data[:] = ["".join([*(_evidence(one, self._many) for one in said), *traceback, *captured])]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
@@ -121,7 +159,9 @@ class _Page:
             _dossier(run, self._collector.charts_of(run.summary.run), len(runs), self._collector.is_baseline(run))
             for run in runs
         )
-        prefix.extend([_VIEWPORT, *([_sweep(sweep)] if sweep else []), *dossiers])
+        script = f"<script>{_SCRIPT.read_text(encoding='utf-8')}</script>"
+        notes = [_LEFT_OUT] if self._many else []
+        prefix.extend([_VIEWPORT, _NO_SCRIPT, script, *([_sweep(sweep)] if sweep else []), *dossiers, *notes])
 
     @property
     def _collector(self) -> Collector:
@@ -129,20 +169,6 @@ class _Page:
 
     def _said(self, report: pytest.TestReport) -> list[Judgement]:
         return self._collector.judgements_of(report.nodeid)
-
-
-def _safe(text: object) -> str:
-    return escape(plain(text))
-
-
-def _criterion(judgement: Judgement) -> str:
-    """The criterion, which may be broken after dots and underscores, not within words."""
-    return re.sub("(?<=[._])", "<wbr>", _safe(judgement.criterion))
-
-
-def _badge(verdict: Verdict, rank: str = "") -> str:
-    # The rank comes first: pytest-html sorts rows by the HTML of the cell.
-    return f'<b data-rank="{_safe(rank)}" class="verdict {verdict.lower()}">{verdict.replace("_", " ")}</b>'
 
 
 def _cells(judgement: Judgement) -> list[str]:
@@ -154,49 +180,29 @@ def _cells(judgement: Judgement) -> list[str]:
         plain(judgement.action),
     )
     rank = " ".join(map(str, judgement.urgency))
+    # Without quotes where HTML needs none: each is six characters in pytest-html's JSON.
+    rest = "".join(f"<td class={kind}>{escape(text)}</td>" for kind, text in zip(_CLASSES, texts, strict=True))
     return [
-        f'<td class="col-verdict">{_badge(judgement.verdict, rank)}</td>',
-        f'<td class="col-testId">{_criterion(judgement)}{unrequired_of(judgement)}</td>',
-        f'<td class="col-run" data-label="Run">{_safe(judgement.run)}</td>',
-        *(
-            f'<td class="col-{column.split(",")[0].split()[0].lower()}" data-label="{column}">{escape(text)}</td>'
-            for column, text in zip(_COLUMNS, texts, strict=True)
-        ),
+        f"<td class=col-verdict tabindex=0>{badge(judgement.verdict, rank)}</td>",
+        f"<td class=col-testId>{criterion(judgement)}{unrequired_of(judgement)}</td>",
+        f"<td class=col-run>{safe(judgement.run)}</td>{rest}",
     ]
 
 
-def _evidence(judgement: Judgement) -> str:
-    """What a row opens to: the reason, and everything it rests on."""
-    facts = {
-        "Detail": judgement.detail,
-        "Warning limits": ", ".join(judgement.warn),
-        "Fail limits": ", ".join(judgement.fail),
-        "Against the baseline": _against(judgement.compared) if judgement.compared else "",
-        "Keys": ", ".join(judgement.keys),
-        "Source": judgement.source,
-        "Waiver": judgement.waiver,
-        "Required": "" if judgement.required else "no: undecided does not block",
-    }
-    terms = "".join(f"<dt>{name}</dt><dd>{_safe(text)}</dd>" for name, text in facts.items() if text)
-    return f'<p class="reason">{_safe(judgement.reason)}</p><dl>{terms}</dl>{_table(judgement.table)}'
-
-
-def _table(rows: Sequence[dict[str, Any]]) -> str:
-    if not rows:
-        return ""
-    columns = dict.fromkeys(column for row in rows for column in row)
-    head = "".join(f"<th>{_safe(column)}</th>" for column in columns)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{_cell(row.get(column))}</td>' for column in columns)}</tr>" for row in rows[:_TABLE_ROWS]
-    )
-    more = f"<p>{len(rows) - _TABLE_ROWS} more rows are in verdict.json.</p>" if len(rows) > _TABLE_ROWS else ""
-    return f'<div class="evidence"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}'
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else _safe(value)
+def _evidence(judgement: Judgement, brief: bool = False) -> str:
+    """What a row opens to: the reason, and everything it rests on; the essence of it where it has to be `brief`."""
+    facts = {"Detail": judgement.detail, "Keys": ", ".join(judgement.keys), "Waiver": judgement.waiver}
+    if not brief:
+        facts |= {
+            "Warning limits": ", ".join(judgement.warn),
+            "Fail limits": ", ".join(judgement.fail),
+            "Against the baseline": _against(judgement.compared) if judgement.compared else "",
+            "Source": judgement.source,
+            "Required": "" if judgement.required else "no: undecided does not block",
+        }
+    terms = "".join(f"<dt>{name}</dt><dd>{safe(text)}</dd>" for name, text in facts.items() if text)
+    rows = table(judgement.table, _MANY_ROWS if brief else TABLE_ROWS)
+    return f"<p class=reason>{safe(judgement.reason)}</p><dl>{terms}</dl>{rows}"
 
 
 def _dossier(run: RunVerdict, charts: Sequence[Chart], runs: int, baseline: bool = False) -> str:
@@ -205,25 +211,25 @@ def _dossier(run: RunVerdict, charts: Sequence[Chart], runs: int, baseline: bool
     The verdict of a baseline is none of the gate's, and has not its colour.
     """
     worst = [j for j in run.judgements if j.blocks or j.verdict in (Verdict.WARN, Verdict.WAIVED)]
-    lines = [f"<li>{_badge(j.verdict)} <span>{_headline(j)}</span></li>" for j in worst]
-    hidden = lines[_SHOWN_AT_ONCE:]
-    more = f"<details><summary>{len(hidden)} more</summary>{_list(hidden)}</details>" if hidden else ""
-    notes = "".join(f'<p class="note">{_safe(note)}</p>' for note in run.summary.notes)
+    lines = [f"<li>{badge(j.verdict)} <span>{_headline(j)}</span></li>" for j in worst]
+    many = runs > _MANY
+    hidden = [] if many else lines[_SHOWN_AT_ONCE:]
+    notes = "".join(f'<p class="note">{safe(note)}</p>' for note in run.summary.notes)
     return (
         f'<section class="dossier {"baseline" if baseline else run.verdict.lower()}">'
-        f"<h3>{_badge(run.verdict)} <span>{'baseline ' if baseline else ''}{_safe(name_of(run.summary))}</span></h3>"
+        f"<h3>{badge(run.verdict)} <span>{'baseline ' if baseline else ''}{safe(name_of(run.summary))}</span></h3>"
         f'<p class="identity">{escape(identity_of(run.summary))}</p>'
-        f"<p>{_safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
-        f"{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}{_compared(run)}"
-        f"{_charts(charts, opened=runs <= _OPEN_RUNS)}</section>"
+        f"<p>{safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
+        f"{notes}{listed(lines[:_SHOWN_AT_ONCE])}"
+        f"{folded(f'{len(hidden)} more', listed(hidden), kind='printed')}{_compared(run)}"
+        f"{folded('Charts', _charts(charts, many), opened=runs <= _OPEN_RUNS)}"
+        f"{'' if many else tables_of(run)}{criteria_table(run, all_of_them=not many)}</section>"
     )
 
 
-def _charts(charts: Sequence[Chart], *, opened: bool) -> str:
-    drawn = "".join(map(svg, charts))
-    if not drawn:
-        return ""
-    return f'<details{" open" if opened else ""}><summary>Charts</summary><div class="charts">{drawn}</div></details>'
+def _charts(charts: Sequence[Chart], many: bool) -> str:
+    drawn = "".join(svg(chart.thinned(_THIN) if many else chart) for chart in charts)
+    return drawn and f'<div class="charts">{drawn}</div>'
 
 
 def _against(compared: Compared) -> str:
@@ -237,14 +243,14 @@ def _compared(run: RunVerdict) -> str:
         return ""
     counts = Counter(compared.change for _, compared in pairs)
     lines = [
-        f"<li><span>{change}</span> <span><strong>{_criterion(one)}</strong> {_safe(compared_of(compared))}, "
-        f"{_safe(compared.extent)}</span></li>"
+        f"<li><span>{change}</span> <span><strong>{criterion(one)}</strong> {safe(compared_of(compared))}, "
+        f"{safe(compared.extent)}</span></li>"
         for change in (Change.WORSE, Change.BETTER, Change.UNCLEAR)
         for one, compared in pairs
         if compared.change is change
     ]
     told = ", ".join(f"{counts[change]} {change}" for change in Change if counts[change])
-    return f"<details><summary>Against {_safe(pairs[0][1].baseline)}: {told}</summary>{_list(lines)}</details>"
+    return f"<details><summary>Against {safe(pairs[0][1].baseline)}: {told}</summary>{listed(lines)}</details>"
 
 
 def _sweep(sweep: SweepVerdict) -> str:
@@ -252,34 +258,21 @@ def _sweep(sweep: SweepVerdict) -> str:
     compared = sweep.comparison
     head = (
         f'<section class="dossier {sweep.verdict.lower()}">'
-        f"<h3>{_badge(sweep.verdict)} <span>Sweep {_safe(sweep.name)}</span></h3>"
-        f"<p><strong>{_safe(sweep.call)}</strong></p>"
+        f"<h3>{badge(sweep.verdict)} <span>Sweep {safe(sweep.name)}</span></h3>"
+        f"<p><strong>{safe(sweep.call)}</strong></p>"
     )
     if compared is None:
-        return f"{head}<p>{_safe(sweep.reason)}</p></section>"
-    notes = "".join(f'<p class="note">{_safe(note)}</p>' for note in compared.notes)
-    tables = "".join(_text_table(*table) for table in (ratings_table(compared), training_table(compared)))
-    rankings = "".join(f"<p>By {_safe(ranked(one, compared, len(one.runs)))}</p>" for one in compared.rankings)
-    differing = _text_table(["config", "values"], [[key, values] for key, values in differences(compared, _TABLE_ROWS)])
+        return f"{head}<p>{safe(sweep.reason)}</p></section>"
+    notes = "".join(f'<p class="note">{safe(note)}</p>' for note in compared.notes)
+    tables = "".join(text_table(*table) for table in (ratings_table(compared), training_table(compared)))
+    rankings = "".join(f"<p>By {safe(ranked(one, compared, len(one.runs)))}</p>" for one in compared.rankings)
+    differing = text_table(["config", "values"], [[key, values] for key, values in differences(compared, TABLE_ROWS)])
     config = f"<details><summary>What differs in their configs</summary>{differing}</details>" if differing else ""
     details = f"<details><summary>Rankings</summary>{rankings}</details>" if rankings else ""
     return f"{head}{notes}{tables}{details}{config}</section>"
 
 
-def _text_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    if not lines:
-        return ""
-    head = "".join(f"<th>{_safe(text)}</th>" for text in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{_safe(text)}</td>' for text in line)}</tr>" for line in lines)
-    return f'<div class="evidence runs"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
 def _headline(judgement: Judgement) -> str:
-    action = "" if not judgement.action else f' <span class="action">{_safe(judgement.action)}</span>'
+    action = "" if not judgement.action else f' <span class="action">{safe(judgement.action)}</span>'
     waiver = f"; {judgement.waiver}" if judgement.waiver else ""
-    return f"<strong>{_criterion(judgement)}</strong> {escape(cut(plain(judgement.reason + waiver), 400))}{action}"
-
-
-def _list(items: Iterable[str]) -> str:
-    joined = "".join(items)
-    return f"<ul>{joined}</ul>" if joined else ""
+    return f"<strong>{criterion(judgement)}</strong> {escape(cut(plain(judgement.reason + waiver), 400))}{action}"

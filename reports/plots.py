@@ -28,6 +28,10 @@ RULE_REACH = 4.0
 _LEGEND = 6
 """More checkpoints than this are not all named below the picture; the table of ratings has them."""
 
+_BAR, _BARS = 19, 24
+_NAMES, _REACH = 130.0, 320.0
+"""Of bars: the height of one, how many at most, the room for their names, and the length of the longest."""
+
 Scale = Callable[[float], float]
 
 
@@ -50,14 +54,16 @@ class _Frame:
 def svg(chart: Chart) -> str:
     """The picture of `chart` with a sentence for those who cannot see it; nothing for a chart without a point."""
     values = [value for line in chart.lines for value in line.values]
+    spread = [bound for line in chart.lines for bound in (*_bounds(line, -1), *_bounds(line, 1))]
     steps = [step for line in chart.lines for step in (*line.steps, *line.lost)]
     if not steps:
         return ""
-    frame = _frame(chart, steps, values)
+    frame = _frame(chart, steps, [*values, *spread])
     parts = [
         *_window(chart, frame),
         *_grid(chart, frame),
         *_rules(chart, frame),
+        *(_band(line, frame) for line in chart.lines if line.spread),
         *(_line(line, frame, style) for line, style in zip(chart.lines, _styles(chart.lines), strict=True)),
         *_spikes(chart, frame),
         *_lost(chart, frame),
@@ -67,7 +73,7 @@ def svg(chart: Chart) -> str:
     said = escape(_sentence(chart, values))
     return (
         f'<figure class="chart{" wide" if frame.width == _WIDE else ""}"><figcaption>{caption}</figcaption>'
-        f'<svg viewBox="0 0 {frame.width:g} {_HEIGHT:g}" role="img" aria-label="{said}"><title>{said}</title>'
+        f'<svg viewBox="0 0 {frame.width:g} {_HEIGHT:g}" role="img"><title>{said}</title>'
         f"{''.join(parts)}</svg>{_legend(chart)}</figure>"
     )
 
@@ -188,6 +194,23 @@ def _line(line: Line, frame: _Frame, style: str) -> str:
     return f'<polyline {style} points="{" ".join(points)}"><title>{escape(plain(line.name))}</title></polyline>'
 
 
+def _bounds(line: Line, side: int) -> list[float]:
+    return [value + side * half for value, half in zip(line.values, line.spread, strict=False)]
+
+
+def _band(line: Line, frame: _Frame) -> str:
+    """The 95 % interval around a line."""
+    above, below = (
+        [
+            f"{frame.x(step):.1f},{frame.y(bound):.1f}"
+            for step, bound in zip(line.steps, _bounds(line, side), strict=True)
+        ]
+        for side in (1, -1)
+    )
+    kind = "checkpoint" if line.role == "checkpoint" else "base"
+    return f'<polygon class="band {kind}" points="{" ".join([*above, *reversed(below)])}"/>'
+
+
 def _spikes(chart: Chart, frame: _Frame) -> Iterator[str]:
     for step, value in chart.spikes:
         said = f"{_number(value)} at {_number(step)}"
@@ -221,6 +244,7 @@ def _legend(chart: Chart) -> str:
     ]
     items += [f"<li>{len(checkpoints)} checkpoints, the newest darkest</li>"] if hidden else []
     items += ["<li><i class='spike'></i>spike</li>"] if chart.spikes else []
+    items += ["<li>shaded: 95 % interval</li>"] if any(line.spread for line in chart.lines) else []
     items += ["<li><i class='window'></i>judged window</li>"] if chart.window else []
     items += ["<li class='fail'>✕ not finite</li>"] if any(line.lost for line in chart.lines) else []
     return f"<ul>{''.join(items)}</ul>"
@@ -254,3 +278,34 @@ def _number(value: float) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
     return f"{value:.2g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a picture of them."""
+
+    name: str
+    value: float
+
+
+def bars(title: str, unit: str, entries: Sequence[Bar], most: float | None = None) -> str:
+    """Bars with their figures; the longest is `most` long where that is given. Nothing for nothing that is finite."""
+    finite = [bar for bar in entries if math.isfinite(bar.value) and bar.value >= 0][:_BARS]
+    if not finite:
+        return ""
+    longest = most or max(bar.value for bar in finite) or 1.0
+    height = _BAR * len(finite) + 4
+    drawn = "".join(_bar(bar, at * _BAR, min(bar.value / longest, 1) * _REACH) for at, bar in enumerate(finite))
+    said = escape(f"{plain(title)}: " + ", ".join(f"{plain(bar.name)} {_number(bar.value)}" for bar in finite))
+    return (
+        f'<figure class="chart bars"><figcaption>{escape(plain(title))} <small>{escape(plain(unit))}</small>'
+        f'</figcaption><svg viewBox="0 0 520 {height:g}" role="img"><title>{said}</title>{drawn}</svg></figure>'
+    )
+
+
+def _bar(bar: Bar, top: int, length: float) -> str:
+    return (
+        f'<text x="{_NAMES - 8:g}" y="{top + 13}" text-anchor="end">{escape(cut(plain(bar.name), 18))}</text>'
+        f'<rect class="bar" x="{_NAMES:g}" y="{top + 2}" width="{length:.1f}" height="13"/>'
+        f'<text x="{_NAMES + length + 6:.1f}" y="{top + 13}">{_number(bar.value)}</text>'
+    )

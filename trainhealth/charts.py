@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from trainhealth.history import Floats
 from trainhealth.limits import Bound, Kind
+from trainhealth.ratings import Agent, Role, Z
 from trainhealth.run import Run
 from trainhealth.series import Series
 from trainhealth.spikes import beyond_gradients, beyond_kl
@@ -40,6 +41,15 @@ class Line(BaseModel):
     values: tuple[float, ...]
     lost: tuple[float, ...] = ()
     """Steps at which the value is NaN or infinite."""
+    spread: tuple[float, ...] = ()
+    """Half of the 95 % interval around each of `values`, where all of them have one."""
+
+    def thinned(self, buckets: int) -> Line:
+        """The same with at most 2 x `buckets` points, the lowest and the highest of every stretch among them."""
+        at = _envelope(np.array(self.steps), np.array(self.values), buckets)
+        kept = {name: tuple(getattr(self, name)[one] for one in at) for name in ("steps", "values")}
+        spread = tuple(self.spread[one] for one in at) if self.spread else ()
+        return self.model_copy(update={**kept, "spread": spread})
 
 
 class Rule(BaseModel):
@@ -71,6 +81,10 @@ class Chart(BaseModel):
     rules: tuple[Rule, ...] = ()
     window: tuple[float, float] | None = None
     spikes: tuple[tuple[float, float], ...] = ()
+
+    def thinned(self, buckets: int) -> Chart:
+        """The same with lines of at most 2 x `buckets` points."""
+        return self.model_copy(update={"lines": tuple(one.thinned(buckets) for one in self.lines)})
 
 
 class Charts(BaseModel):
@@ -111,36 +125,44 @@ def charts_of(run: Run) -> Charts:
     return Charts(run=run.label, charts=(*_ratings(run), *metrics))
 
 
-def line(series: Series, name: str = "", role: str = "") -> Line:
-    """`series` thinned for drawing."""
+def line(series: Series, name: str = "", role: str = "", sigma: Series | None = None) -> Line:
+    """`series` thinned for drawing; `sigma` is the standard error of its values, in their unit, by step."""
     known = np.isfinite(series.values)
-    steps, values = _envelope(series.steps[known], series.values[known])
+    steps, values = series.steps[known], series.values[known]
+    at = _envelope(steps, values, BUCKETS)
     return Line(
         name=name or series.key,
         role=role,
-        steps=_short(steps),
-        values=_short(values),
+        steps=_short(steps[at]),
+        values=_short(values[at]),
         lost=_short(np.unique(series.steps[~known])[:MARKS]),
+        spread=_spread(steps[at], sigma) if sigma is not None else (),
     )
+
+
+def _spread(steps: Floats, sigma: Series) -> tuple[float, ...]:
+    beside = dict(zip(sigma.steps.tolist(), sigma.values.tolist(), strict=True))
+    found = np.array([beside.get(step, np.nan) for step in steps.tolist()])
+    return _short(Z * found) if np.isfinite(found).all() and (found >= 0).all() else ()
 
 
 def _short(numbers: Floats) -> tuple[float, ...]:
     return tuple(float(f"{number:.6g}") for number in numbers.tolist())
 
 
-def _envelope(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
-    """The lowest and the highest point of each of `BUCKETS` stretches of steps, in the order of steps."""
-    if len(steps) <= 2 * BUCKETS:
-        return steps, values
+def _envelope(steps: Floats, values: Floats, buckets: int) -> npt.NDArray[np.intp]:
+    """Where the lowest and the highest point of each of `buckets` stretches of steps are, in the order of steps."""
+    if len(steps) <= 2 * buckets:
+        return np.arange(len(steps))
     order = np.argsort(steps, kind="stable")
     steps, values = steps[order], values[order]
-    edges = np.linspace(steps[0], steps[-1], BUCKETS + 1)
+    edges = np.linspace(steps[0], steps[-1], buckets + 1)
     starts = np.unique(np.searchsorted(steps, edges[:-1], side="left"))
     kept: set[int] = {0, len(steps) - 1}
     for low, high in zip(starts, [*starts[1:], len(steps)], strict=True):
         kept.update((low + int(np.argmin(values[low:high])), low + int(np.argmax(values[low:high]))))
-    at = np.array(sorted(kept))
-    return steps[at], values[at]
+    chosen: npt.NDArray[np.intp] = order[sorted(kept)]
+    return chosen
 
 
 def _ratings(run: Run) -> Iterator[Chart]:
@@ -153,9 +175,17 @@ def _ratings(run: Run) -> Iterator[Chart]:
             title="Elo of checkpoints and fixed references",
             unit="Elo",
             axis=run.steps.key,
-            lines=tuple(line(agent.series, agent.name, str(agent.role)) for agent in agents),
+            lines=tuple(_rated(agents)),
             points=sum(len(agent.series) for agent in agents),
         )
+
+
+def _rated(agents: Sequence[Agent]) -> Iterator[Line]:
+    """A line for each agent; the base model and the newest checkpoint, on which the verdict rests, with their doubt."""
+    newest = next((agent for agent in reversed(agents) if agent.role is Role.CHECKPOINT), None)
+    for agent in agents:
+        telling = agent is newest or agent.role is Role.BASE
+        yield line(agent.series, agent.name, str(agent.role), agent.sigma if telling else None)
 
 
 def _metrics(run: Run, plan: _Plan) -> Chart | None:
