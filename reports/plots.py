@@ -137,7 +137,7 @@ def _grid(chart: Chart, frame: _Frame) -> Iterator[str]:
     axis = escape(cut(plain(chart.axis), 40))
     for step in _ticks(*frame.steps, 6):
         at = frame.x(step)
-        if at < frame.right - 7 * len(axis):  # there stands the name of the axis
+        if at < frame.right - 11 * len(axis):  # there stands the name of the axis
             yield f'<text class="tick" x="{at:.1f}" y="{_HEIGHT - 9:g}" text-anchor="middle">{_number(step)}</text>'
     yield f'<text class="tick" x="{frame.right:g}" y="{_HEIGHT - 9:g}" text-anchor="end">{axis}</text>'
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.plots import svg
+from reports.plots import Bar, bars, svg
 from trainhealth.charts import Chart, Line, Rule
 
 NUMBERS = st.floats(-1e30, 1e30).map(lambda number: float(f"{number:.6g}"))
@@ -93,3 +93,33 @@ def test_of_many_checkpoints_the_legend_names_the_oldest_the_best_and_the_newest
 
 def test_nothing_is_drawn_of_nothing() -> None:
     assert svg(Chart(title="KL", lines=(), points=0)) == ""
+
+
+def test_an_interval_lies_on_both_sides_of_its_line() -> None:
+    line = Line(name="base_model", role="base model", steps=(0, 1), values=(1000, 1010), spread=(20, 40))
+    drawn = _parsed(svg(Chart(title="Elo", lines=(line,), points=2)))
+    band, middle = drawn.find(".//polygon"), drawn.find(".//polyline")
+    assert band is not None
+    assert middle is not None
+    above, far, further, below = (float(point.split(",")[1]) for point in band.attrib["points"].split())
+    first, last = (float(point.split(",")[1]) for point in middle.attrib["points"].split())
+    assert first - above == pytest.approx(below - first, abs=0.2)
+    assert last - far == pytest.approx(2 * (first - above), abs=0.3)
+    assert last - far == pytest.approx(further - last, abs=0.2)
+    assert "95 % interval" in "".join(drawn.itertext())
+
+
+def test_a_thinner_chart_keeps_its_extremes() -> None:
+    values = [float(at % 7) for at in range(400)]
+    values[123], values[321] = 99.0, -99.0
+    thin = _chart(values).thinned(16).lines[0]
+    assert len(thin.steps) == len(thin.values) <= 34
+    assert dict(zip(thin.steps, thin.values, strict=True)).items() >= {123.0: 99.0, 321.0: -99.0}.items()
+
+
+def test_bars_are_as_long_as_their_values() -> None:
+    drawn = _parsed(bars("Rollouts", "s", [Bar("<b>", 10.0), Bar("long", 40.0), Bar("lost", float("nan"))]))
+    short, long = (float(bar.attrib["width"]) for bar in drawn.iter("rect"))
+    assert long == pytest.approx(4 * short)
+    assert "<b> 10, long 40" in "".join(drawn.itertext())
+    assert bars("Rollouts", "s", [Bar("lost", float("inf"))]) == ""
