@@ -116,7 +116,10 @@ class _Page:
         subject = name_of(runs[0].summary) if len(runs) == 1 else f"{len(runs)} runs"
         self._report.title = f"{subject}: {self._collector.deciding()[0].verdict}"
         sweep = self._collector.sweep()
-        dossiers = (_dossier(run, self._collector.charts_of(run.summary.run), len(runs)) for run in runs)
+        dossiers = (
+            _dossier(run, self._collector.charts_of(run.summary.run), len(runs), self._collector.decided(run))
+            for run in runs
+        )
         prefix.extend([_VIEWPORT, *([_sweep(sweep)] if sweep else []), *dossiers])
 
     @property
@@ -195,7 +198,7 @@ def _cell(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else _safe(value)
 
 
-def _dossier(run: RunVerdict, charts: Sequence[Chart], runs: int) -> str:
+def _dossier(run: RunVerdict, charts: Sequence[Chart], runs: int, decided: Sequence[str]) -> str:
     """What a reader must know of one of `runs` runs if he reads nothing else; of many, charts open on demand."""
     worst = [j for j in run.judgements if j.blocks or j.verdict in (Verdict.WARN, Verdict.WAIVED)]
     lines = [f"<li>{_badge(j.verdict)} <span>{_headline(j)}</span></li>" for j in worst]
@@ -207,7 +210,7 @@ def _dossier(run: RunVerdict, charts: Sequence[Chart], runs: int) -> str:
         f"<h3>{_badge(run.verdict)} <span>{_safe(name_of(run.summary))}</span></h3>"
         f'<p class="identity">{escape(identity_of(run.summary))}</p>'
         f"<p>{_safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
-        f"{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}{_compared(run)}"
+        f"{''.join(f'<p><strong>{_safe(text)}</strong></p>' for text in decided)}{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}{_compared(run)}"
         f"{_charts(charts, opened=runs <= _OPEN_RUNS)}</section>"
     )
 
