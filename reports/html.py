@@ -198,19 +198,20 @@ def _cell(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else _safe(value)
 
 
-def _dossier(run: RunVerdict, charts: Sequence[Chart], runs: int, decided: Sequence[str]) -> str:
+def _dossier(run: RunVerdict, charts: Sequence[Chart], runs: int, decided: Sequence[str] = ()) -> str:
     """What a reader must know of one of `runs` runs if he reads nothing else; of many, charts open on demand."""
     worst = [j for j in run.judgements if j.blocks or j.verdict in (Verdict.WARN, Verdict.WAIVED)]
     lines = [f"<li>{_badge(j.verdict)} <span>{_headline(j)}</span></li>" for j in worst]
     hidden = lines[_SHOWN_AT_ONCE:]
     more = f"<details><summary>{len(hidden)} more</summary>{_list(hidden)}</details>" if hidden else ""
+    told = "".join(f"<p><strong>{_safe(text)}</strong></p>" for text in decided)
     notes = "".join(f'<p class="note">{_safe(note)}</p>' for note in run.summary.notes)
     return (
         f'<section class="dossier {run.verdict.lower()}">'
         f"<h3>{_badge(run.verdict)} <span>{_safe(name_of(run.summary))}</span></h3>"
         f'<p class="identity">{escape(identity_of(run.summary))}</p>'
         f"<p>{_safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
-        f"{''.join(f'<p><strong>{_safe(text)}</strong></p>' for text in decided)}{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}{_compared(run)}"
+        f"{told}{notes}{_list(lines[:_SHOWN_AT_ONCE])}{more}{_compared(run)}"
         f"{_charts(charts, opened=runs <= _OPEN_RUNS)}</section>"
     )
 
