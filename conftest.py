@@ -4,6 +4,7 @@ pytest_plugins = [
     "fixtures.command_line",
     "fixtures.options",
     "fixtures.publishing",
+    "fixtures.checkpoint",
     "fixtures.runs",
     "fixtures.events",
     "fixtures.sweeps",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,12 @@ from trainhealth.sweeps import SWEEP, Comparison
 from trainhealth.verdicts import (
     JUDGEMENT,
     RUN,
+    Candidate,
     Judgement,
     RunSummary,
     RunVerdict,
     Verdict,
+    decision,
     exit_status,
     judge_run,
 )
@@ -87,6 +90,7 @@ class Collector:
         self._sweep: str = config.getoption("sweep_name", None) or ""
         self._sweep_criteria: Sequence[str] = config.getoption("sweep_criteria", None) or ()
         self._comparison: Comparison | None = None
+        self._candidate: Candidate | None = None
 
     def sweep(self) -> SweepVerdict | None:
         """The gate's word on the runs side by side; None where there is one run only."""
@@ -121,6 +125,13 @@ class Collector:
     def is_baseline(self, run: RunVerdict) -> bool:
         return run.summary.run == self.baseline
 
+    def decided(self, run: RunVerdict) -> list[str]:
+        """What the gate decides of a checkpoint, and the last healthy one; of a run, nothing beside its verdict."""
+        candidate, word = run.candidate, decision(self.exit_status)
+        if candidate is None or word == "none":
+            return []
+        return [plain(text) for text in (f"{word} {candidate.name}, of step {candidate.step}", str(candidate)) if text]
+
     def charts_of(self, run: str) -> tuple[Chart, ...]:
         """What is worth a look in a run; empty where it could not be read."""
         return self._charts[run].charts if run in self._charts else ()
@@ -147,7 +158,8 @@ class Collector:
         summary = self._summaries.get(run, RunSummary(run=run))
         notes = (*self._waived(run, judgements), *self.rules, *summary.notes)
         found = judge_run(summary.model_copy(update={"notes": notes}), judgements)
-        return self._whole(found, judgements, self._criteria)
+        found = self._whole(found, judgements, self._criteria)
+        return found.model_copy(update={"candidate": self._candidate})
 
     def _waived(self, run: str, judgements: list[Judgement]) -> Iterator[str]:
         """Which failures do not count, and which waivers have nothing to waive."""
@@ -218,6 +230,10 @@ class Collector:
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             strict = bool(self._config.getoption("strict_gate", False))
             session.exitstatus = exit_status(self.deciding(), strict=strict)
+            # What fixtures/checkpoint.py has chosen; it has the run at hand.
+            candidates: Any = self._config.pluginmanager.get_plugin("trainhealth-candidates")
+            if candidates is not None:
+                self._candidate = candidates.candidate(int(session.exitstatus))
         self.exit_status = int(session.exitstatus)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     try:
         with Path(file).open("a", encoding="utf-8") as stream:
-            stream.writelines(f"{line}\n" for line in summary(collector.verdicts()))
+            stream.writelines(f"{line}\n" for line in summary(collector.verdicts(), collector.decided))
     except OSError as error:
         complain(session.config, f"the job's summary was not written to {file}: {error.strerror or error}")
 
@@ -46,13 +46,14 @@ def annotate(terminal: pytest.TerminalReporter, collector: Collector) -> None:
             terminal.write_line(line)
 
 
-def summary(runs: list[RunVerdict]) -> Iterator[str]:
-    """Lines of Markdown: every run with what is wrong in it, worst first."""
+def summary(runs: list[RunVerdict], decided: Callable[[RunVerdict], Sequence[str]] = lambda run: ()) -> Iterator[str]:
+    """Lines of Markdown: every run with what is `decided` of it and what is wrong in it, worst first."""
     for run in runs[:_RUNS]:
         yield f"## {_MARK.get(run.verdict, '❔')} {safe(name_of(run.summary))}: {run.verdict}"
         yield ""
         yield f"{safe(run.reason)}: {tally(run) or 'nothing was judged'}. {safe(identity_of(run.summary))}"
         yield ""
+        yield from (f"- **{safe(text)}**" for text in decided(run))
         for note in run.summary.notes:
             yield f"- {safe(note)}"
         wrong = [one for one in run.judgements if one.blocks or one.verdict in (Verdict.WARN, Verdict.WAIVED)]

@@ -156,7 +156,13 @@ class _Page:
         self._report.title = f"{subject}: {self._collector.deciding()[0].verdict}"
         sweep = self._collector.sweep()
         dossiers = (
-            _dossier(run, self._collector.charts_of(run.summary.run), len(runs), self._collector.is_baseline(run))
+            _dossier(
+                run,
+                self._collector.charts_of(run.summary.run),
+                len(runs),
+                baseline=self._collector.is_baseline(run),
+                decided=self._collector.decided(run),
+            )
             for run in runs
         )
         script = f"<script>{_SCRIPT.read_text(encoding='utf-8')}</script>"
@@ -205,7 +211,9 @@ def _evidence(judgement: Judgement, brief: bool = False) -> str:
     return f"<p class=reason>{safe(judgement.reason)}</p><dl>{terms}</dl>{rows}"
 
 
-def _dossier(run: RunVerdict, charts: Sequence[Chart], runs: int, baseline: bool = False) -> str:
+def _dossier(
+    run: RunVerdict, charts: Sequence[Chart], runs: int, *, baseline: bool = False, decided: Sequence[str] = ()
+) -> str:
     """What a reader must know of one of `runs` runs if he reads nothing else; of many, charts open on demand.
 
     The verdict of a baseline is none of the gate's, and has not its colour.
@@ -215,12 +223,13 @@ def _dossier(run: RunVerdict, charts: Sequence[Chart], runs: int, baseline: bool
     many = runs > _MANY
     hidden = [] if many else lines[_SHOWN_AT_ONCE:]
     notes = "".join(f'<p class="note">{safe(note)}</p>' for note in run.summary.notes)
+    told = "".join(f"<p><strong>{safe(text)}</strong></p>" for text in decided)
     return (
         f'<section class="dossier {"baseline" if baseline else run.verdict.lower()}">'
         f"<h3>{badge(run.verdict)} <span>{'baseline ' if baseline else ''}{safe(name_of(run.summary))}</span></h3>"
         f'<p class="identity">{escape(identity_of(run.summary))}</p>'
         f"<p>{safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
-        f"{notes}{listed(lines[:_SHOWN_AT_ONCE])}"
+        f"{told}{notes}{listed(lines[:_SHOWN_AT_ONCE])}"
         f"{folded(f'{len(hidden)} more', listed(hidden), kind='printed')}{_compared(run)}"
         f"{folded('Charts', _charts(charts, many), opened=runs <= _OPEN_RUNS)}"
         f"{'' if many else tables_of(run)}{criteria_table(run, all_of_them=not many)}</section>"

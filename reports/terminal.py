@@ -32,7 +32,7 @@ from reports.text import (
     visible,
     worst_of,
 )
-from trainhealth.verdicts import Change, Judgement, RunVerdict, Verdict
+from trainhealth.verdicts import Change, Judgement, RunVerdict, Verdict, decision
 
 _COLOURS: dict[Verdict, dict[str, bool]] = {
     Verdict.PASS: {"green": True},
@@ -43,6 +43,7 @@ _COLOURS: dict[Verdict, dict[str, bool]] = {
     Verdict.FAIL: {"red": True},
     Verdict.NOT_APPLICABLE: {},
 }
+_JUDGED = (0, 1, 10, 11)
 _PYTEST_STATUS = {2: "interrupted", 3: "internal error", 4: "usage error", 5: "nothing collected"}
 _UNWRAPPED = 100_000
 _LONGEST = 400
@@ -229,7 +230,10 @@ class _Page:
             reason = "a warning, and --strict"
         reason = collector.shortfall or reason
         why = f": {reason}" if reason else ""
-        self.paragraph(f"gate: {verdict} (exit {status}{why})", reports, verdict)
+        said = [text for run in collector.verdicts() for text in collector.decided(run)]
+        said = said or [decision(status)] if status in _JUDGED else []
+        head = f"gate: {verdict} (exit {status}{why})"
+        self.paragraph(head, "; ".join(filter(None, [*said, reports])), verdict)
 
     def _evidence(self, judgement: Judgement) -> str:
         """Value against limit with what they rest on, or the reason where there is neither."""

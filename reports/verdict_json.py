@@ -18,7 +18,7 @@ from pydantic_core import core_schema
 from reports.collect import COLLECTOR, runs_to_judge
 from reports.paths import complain, remove, replace, verdict_path, writable
 from reports.text import project_version
-from trainhealth.verdicts import RunVerdict
+from trainhealth.verdicts import Decision, RunVerdict, decision
 
 SCHEMA = Path(__file__).with_name("verdict.schema.json")
 
@@ -29,6 +29,7 @@ class VerdictFile(RunVerdict):
     schema_: Literal[1] = Field(serialization_alias="schema")
     trainhealth: str = Field(description="The version of trainhealth that judged.")
     exit_status: int = Field(description="The exit status of the whole pytest session, all runs together.")
+    decision: Decision = Field(description="What follows from that for a pipeline: docs/ci.md.")
     judged_at: str = Field(description="UTC, ISO 8601.")
 
 
@@ -81,6 +82,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             schema_=1,
             trainhealth=project_version(),
             exit_status=collector.exit_status,
+            decision=decision(collector.exit_status),
             judged_at=judged_at,
         )
         try:

@@ -19,7 +19,7 @@ import numpy as np
 
 from trainhealth.measurement import Measurement
 from trainhealth.plackett_luce import ELO, Fit, Places, fit
-from trainhealth.ratings import Role, role_of
+from trainhealth.ratings import Checkpoint, Role, role_of
 from trainhealth.sprt import GATE, Decision, Design, sprt
 from trainhealth.thresholds import AgentPatterns
 from trainhealth.verdicts import Inconclusive, NotApplicable
@@ -136,6 +136,7 @@ class Games:
         patterns: who is who.
         run_names: what the run is called.
         incumbent: the agent that the newest checkpoint is to replace; empty where none was named.
+        checkpoint: the one that counts as the newest, where one was named; those after it are left out.
     """
 
     source: str
@@ -144,6 +145,7 @@ class Games:
     flaws: Flaws
     run_names: tuple[str, ...] = ()
     incumbent: str = ""
+    checkpoint: Checkpoint | None = None
 
     @cached_property
     def played(self) -> Counter[str]:
@@ -153,8 +155,17 @@ class Games:
 
     @cached_property
     def candidate(self) -> str:
-        """The newest checkpoint of the run. Raises Inconclusive where there is none, or two runs' cannot be told."""
-        checkpoints = self._checkpoints
+        """The newest checkpoint of the run, or the one that was named.
+
+        Raises Inconclusive where there is none, or two runs' cannot be told.
+        """
+        checkpoints, named = self._checkpoints, self.checkpoint
+        if named is not None and named.name in checkpoints:
+            return named.name
+        if named is not None:
+            checkpoints = {name: step for name, step in checkpoints.items() if step == named.step}
+        if named is not None and (named.is_named or not checkpoints):
+            raise Inconclusive(f"{named.name} is in no game; {self._agents}")
         if not checkpoints:
             raise Inconclusive(f"no checkpoint is in the games of {self.source}; {self._agents}")
         families = {name.removesuffix(str(step)) for name, step in checkpoints.items()}
@@ -321,7 +332,10 @@ class Games:
         found = {
             name: known[1]
             for name in self.played
-            if name != self.incumbent and (known := role_of(name, self.patterns)) and known[1] is not None
+            if name != self.incumbent
+            and (known := role_of(name, self.patterns))
+            and known[1] is not None
+            and (self.checkpoint is None or known[1] <= self.checkpoint.step)
         }
         called = tuple(f"{agent_called(name)}_" for name in self.run_names)
         own = {name: step for name, step in found.items() if name.startswith(called)}

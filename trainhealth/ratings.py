@@ -52,6 +52,24 @@ class Role(StrEnum):
     CHECKPOINT = "checkpoint"
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint as it is rated, and the training step it was saved at."""
+
+    name: str
+    step: int
+
+    @property
+    def is_named(self) -> bool:
+        """Whether more than its step is known."""
+        return self.name != f"step {self.step}"
+
+    @property
+    def family(self) -> str:
+        """What all checkpoints of one run are called before their step."""
+        return self.name.removesuffix(str(self.step))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Agent:
     """One agent's trajectory.
@@ -152,9 +170,13 @@ class Agent:
 
 @dataclass(frozen=True, eq=False)
 class Ratings:
-    """All rated agents of a run: references apart, checkpoints in the order they were saved."""
+    """All rated agents of a run: references apart, checkpoints in the order they were saved.
+
+    `trained` is the training step up to which the run is judged; evaluations beyond it are of what it left behind.
+    """
 
     agents: tuple[Agent, ...]
+    trained: float = math.inf
 
     def until(self, step: float) -> Ratings:
         """The ratings up to and including `step`; agents that were not yet rated are left out."""
@@ -162,7 +184,12 @@ class Ratings:
             replace(agent, series=agent.series.until(step), sigma=agent.sigma and agent.sigma.until(step))
             for agent in self.agents
         )
-        return Ratings(tuple(agent for agent in cut if len(agent.series)))
+        return replace(self, agents=tuple(agent for agent in cut if len(agent.series)))
+
+    @cached_property
+    def in_training(self) -> Ratings:
+        """The ratings while the run trained: later ones of agents that never change tell of what trained on."""
+        return self.until(self.trained)
 
     def base(self) -> Agent:
         """The base model. Raises Inconclusive where it is rated too seldom, or no longer when the run ended."""
@@ -214,7 +241,8 @@ class Ratings:
             lost = len(agent.series) - len(agent.series.finite)
             if lost:
                 raise Inconclusive(f"{lost} of {len(agent.series)} ratings of {agent.name} are NaN or infinite")
-        fixed = [self.base(), *(self.references() if self._of(Role.REFERENCE) else [])]
+        trained = self.in_training
+        fixed = [trained.base(), *(trained.references() if self._of(Role.REFERENCE) else [])]
         found = diagnose(self.strengths, self._drift(fixed))
         self._require_agreement(found.gain)
         return Measurement(

@@ -98,6 +98,9 @@ class Run:
         history = self.record.history.only(self.steps.of_row <= step)
         return Run(self.label, replace(self.record, history=history), self.thresholds)
 
+    def require_end(self) -> None:
+        """Raise NotApplicable where how the run ended has no bearing on what is judged."""
+
     def metric(self, name: str) -> Series:
         """The metric with canonical `name`, or with that key in the run, without steps that a resume went back before.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -186,6 +186,31 @@ class RunSummary(BaseModel):
     """Every learning criterion was switched off on purpose."""
 
 
+class Candidate(BaseModel):
+    """The checkpoint up to which the run was judged (--checkpoint)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    step: int
+    last_healthy: str | None = None
+    """Where it may not be promoted: the newest earlier checkpoint that might be, by the checks of the run alone."""
+    last_healthy_verdict: Verdict | None = None
+    searched: int | None = None
+    """How many earlier checkpoints were judged and found unfit, where none of them is healthy."""
+
+    def __str__(self) -> str:
+        if self.last_healthy is not None:
+            return (
+                f"the last healthy checkpoint before {self.name} is {self.last_healthy} ({self.last_healthy_verdict})"
+            )
+        if self.searched is None:
+            return ""
+        if not self.searched:
+            return f"the run rates no checkpoint before {self.name}"
+        return f"none of the {self.searched} checkpoints before {self.name} that were judged is healthy"
+
+
 class RunVerdict(BaseModel):
     """The gate's word on one run, with everything it rests on."""
 
@@ -196,6 +221,7 @@ class RunVerdict(BaseModel):
     reason: str
     judgements: tuple[Judgement, ...]
     """By urgency, the worst first."""
+    candidate: Candidate | None = None
 
 
 def judge_run(summary: RunSummary, judgements: Iterable[Judgement]) -> RunVerdict:
@@ -254,6 +280,15 @@ def exit_status(runs: Iterable[Judged], *, strict: bool = False) -> int:
             return 1 if strict else 0
         case _:
             return 0
+
+
+Decision = Literal["promote", "reject", "hold", "retry", "none"]
+
+
+def decision(status: int) -> Decision:
+    """What a pipeline does for an exit status (docs/ci.md); none for a session that did not judge."""
+    words: dict[int, Decision] = {0: "promote", 1: "reject", 10: "hold", 11: "retry"}
+    return words.get(status, "none")
 
 
 JUDGEMENT = "judgement"

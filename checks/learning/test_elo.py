@@ -45,20 +45,20 @@ def test_newest_checkpoint(run: Run, criterion: Judge) -> None:
 
 def test_base_model_elo(run: Run, criterion: Judge) -> None:
     """Change of the base model's Elo, from the first third of its ratings to the last; it should fall."""
-    base = run.ratings.base()
+    base = run.ratings.in_training.base()
     criterion.judge(run.ratings.shifted(base.shift, [base], f"{base.initial:.1f} -> {base.final:.1f}"))
 
 
 def test_baseline_elo(run: Run, criterion: Judge) -> None:
     """Change of the scripted bot that did best, in the same way; all bots stand in the table."""
-    bots = run.ratings.references()
+    bots = run.ratings.in_training.references()
     worst = max(bots, key=lambda bot: bot.shift)
     criterion.judge(run.ratings.shifted(worst.shift, bots, f"{worst.name} did best", of=len(bots)))
 
 
 def test_baselines_exploited(run: Run, criterion: Judge) -> None:
     """Elo that the scripted bots lost together, in the same way; the detail has their first and last ratings."""
-    bots = run.ratings.references()
+    bots = run.ratings.in_training.references()
     lost = -sum(bot.shift for bot in bots)
     exploited = [f"{bot.name} {bot.change:+.0f}" for bot in sorted(bots, key=lambda bot: bot.change)]
     criterion.judge(run.ratings.shifted(lost, bots, ", ".join(exploited)))

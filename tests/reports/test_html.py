@@ -161,7 +161,7 @@ def test_the_users_own_path_wins(suite: Any, pytester: pytest.Pytester) -> None:
     result = suite("--run-id", "r", "--html", "mine/page.html", "--self-contained-html", learning={"reward": "PASS"})
     assert _read(pytester, "mine/page.html").title == "r: PASS"
     assert not (pytester.path / "reports/out/r/report.html").exists()
-    result.stdout.fnmatch_lines(["gate: PASS (exit 0)  mine/page.html"])
+    result.stdout.fnmatch_lines(["gate: PASS (exit 0)  promote; mine/page.html"])
 
 
 def test_report_dir(suite: Any, pytester: pytest.Pytester) -> None:
@@ -173,7 +173,7 @@ def test_report_dir(suite: Any, pytester: pytest.Pytester) -> None:
 def test_without_pytest_html(suite: Any) -> None:
     result = suite("--run-id", "r", "-p", "no:html", learning={"reward": "PASS"})
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["gate: PASS (exit 0)  reports/out/r/verdict.json"])
+    result.stdout.fnmatch_lines(["gate: PASS (exit 0)  promote; reports/out/r/verdict.json"])
 
 
 def test_outside_the_gate_the_page_is_pytest_htmls_own(suite: Any, pytester: pytest.Pytester) -> None:

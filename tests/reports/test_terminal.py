@@ -65,7 +65,7 @@ def test_page(suite: Any) -> None:
         "  PASS stability  entropy 1.2 nats (warns below 0.5), grad 1.2 nats (fails below 0.5)",
         "  NOT_APPLICABLE  learning.elo: no ratings; performance (2 criteria): no events were given",
         "",
-        "gate: FAIL (exit 1)  reports/out/r/report.html",
+        "gate: FAIL (exit 1)  reject; reports/out/r/report.html",
     ]
 
 
@@ -86,7 +86,7 @@ def test_quiet_has_a_line_for_what_blocks(suite: Any) -> None:
         "grpo  FAIL  1 of 4 criteria failed, 3 evaluated: 1 FAIL, 1 INCONCLUSIVE, 1 WARN, 1 PASS",
         "  FAIL stability.kl  0.31 against > 0.2",
         "  INCONCLUSIVE stability.open  " + "x" * 68 + "…",
-        "gate: FAIL (exit 1)  reports/out/r/report.html",
+        "gate: FAIL (exit 1)  reject; reports/out/r/report.html",
     ]
 
 
