@@ -53,6 +53,7 @@ class _Frame:
 
 def svg(chart: Chart) -> str:
     """The picture of `chart` with a sentence for those who cannot see it; nothing for a chart without a point."""
+    chart = _drawable(chart)
     values = [value for line in chart.lines for value in line.values]
     spread = [bound for line in chart.lines for bound in (*_bounds(line, -1), *_bounds(line, 1))]
     steps = [step for line in chart.lines for step in (*line.steps, *line.lost)]
@@ -75,6 +76,27 @@ def svg(chart: Chart) -> str:
         f'<figure class="chart{" wide" if frame.width == _WIDE else ""}"><figcaption>{caption}</figcaption>'
         f'<svg viewBox="0 0 {frame.width:g} {_HEIGHT:g}" role="img"><title>{said}</title>'
         f"{''.join(parts)}</svg>{_legend(chart)}</figure>"
+    )
+
+
+def _drawable(chart: Chart) -> Chart:
+    """The same, with numbers beyond 1e100 as 1e100, and below 1e-100 as 0: no picture tells them apart."""
+
+    def tame(number: float) -> float:
+        return max(-1e100, min(number, 1e100)) if abs(number) > 1e-100 else 0.0
+
+    def line(one: Line) -> Line:
+        return one.model_copy(
+            update={name: tuple(map(tame, getattr(one, name))) for name in ("steps", "values", "lost", "spread")}
+        )
+
+    return chart.model_copy(
+        update={
+            "lines": tuple(map(line, chart.lines)),
+            "rules": tuple(rule.model_copy(update={"number": tame(rule.number)}) for rule in chart.rules),
+            "window": chart.window and (tame(chart.window[0]), tame(chart.window[1])),
+            "spikes": tuple((tame(step), tame(value)) for step, value in chart.spikes),
+        }
     )
 
 

@@ -49,7 +49,7 @@ _UNWRAPPED = 100_000
 _LONGEST = 400
 _MANY = 12  # more runs than this are told of briefly
 _TABLE_LINES, _RANKED, _KEYS, _NAME = 20, 5, 12, 32
-_CI_COMMAND = re.compile(r"^(\s*)(?=::|##)")
+_CI_COMMAND = re.compile(r"(^\s*(?=::|##)|#(?=#(?:vso)?\[))")
 
 
 def pytest_configure(config: pytest.Config) -> None:

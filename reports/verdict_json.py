@@ -67,6 +67,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             remove(config, verdict_path(config, run))
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     collector = config.stash.get(COLLECTOR, None)

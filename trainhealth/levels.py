@@ -109,7 +109,7 @@ def alive(parts: list[Series], window: Window) -> Measurement:
     found = [one.window(window) for one in parts]
     shares = [float(np.mean(np.abs(one.values) > ZERO)) for one in found]
     best = found[int(np.argmax(shares))]
-    return replace(best.measurement(max(shares), unit="fraction"), keys=tuple(one.key for one in found))
+    return _of_all(best.measurement(max(shares), unit="fraction"), found)
 
 
 def best_change(parts: list[Series], window: Window) -> Measurement:
@@ -126,7 +126,8 @@ def best_change(parts: list[Series], window: Window) -> Measurement:
             reasons.append(str(reason))
     if not found:
         raise Inconclusive("; ".join(reasons))
-    return max(found, key=lambda one: one.interval[0] if one.interval else -np.inf)
+    surest = max(found, key=lambda one: one.interval[0] if one.interval else -np.inf)
+    return replace(surest, non_finite=sum(len(one) - len(one.finite) for one in parts))
 
 
 def dominance(parts: list[Series], window: Window) -> Measurement:
@@ -139,6 +140,15 @@ def dominance(parts: list[Series], window: Window) -> Measurement:
     if sum(sizes) <= ZERO:
         raise Inconclusive("all parts of the reward are 0")
     largest = found[int(np.argmax(sizes))]
-    return largest.measurement(
-        max(sizes) / sum(sizes), unit="fraction", detail=f"{largest.key} is the largest of {len(found)} parts"
+    return _of_all(
+        largest.measurement(
+            max(sizes) / sum(sizes), unit="fraction", detail=f"{largest.key} is the largest of {len(found)} parts"
+        ),
+        found,
     )
+
+
+def _of_all(measured: Measurement, parts: list[Series]) -> Measurement:
+    """`measured` of one of `parts`, chosen for its values: a NaN in any of them could have hidden another choice."""
+    lost = sum(len(one) - len(one.finite) for one in parts)
+    return replace(measured, keys=tuple(one.key for one in parts), non_finite=lost)

@@ -218,8 +218,9 @@ def _moves(agents: Sequence[Trajectory]) -> _Moves:
         order = len(one.steps) - 1 - last
         ratings = one.ratings[order]
         gain = np.ones(len(steps))
-        if one.sigma is not None:
-            gain = one.sigma[order] ** 2 / (one.sigma[order] ** 2 + ONE_GAME**2)
+        if one.sigma is not None and bool((one.sigma > 0).any()):
+            sigma = np.where(one.sigma[order] > 0, one.sigma[order], np.nan)  # 0 is a logger's default
+            gain = sigma**2 / (sigma**2 + ONE_GAME**2)
         seen = np.isfinite(ratings) & np.isfinite(gain)
         steps, ratings, gain = steps[seen], ratings[seen], gain[seen]
         change = np.diff(ratings)

@@ -43,6 +43,14 @@ while IFS= read -r line; do
     [ -z "$line" ] || arguments+=("$line")
 done <<<"${TRAINHEALTH_ARGS:-}"
 
+# A session that judged nothing (--version, --collect-only) ends with 0 too: only a verdict that says so promotes.
+verdict_is_there() {
+    find "$report_dir" -name verdict.json -newer "$started" -exec grep -l '"exit_status": 0,' {} + 2>/dev/null | grep -q .
+}
+started=$(mktemp)
+trap 'rm -f "$started"' EXIT
+sleep 0.1 # the clock of a file system ticks seldom
+
 # Relative paths are those of the folder that this was called in, so it is not left; with -P nothing is imported from it.
 status=0
 for ((attempt = 1; ; attempt++)); do
@@ -51,14 +59,14 @@ for ((attempt = 1; ; attempt++)); do
     if ((status != 11 || attempt >= attempts)); then
         break
     fi
-    pause=$((wait * 2 ** (attempt - 1)))
+    pause=$((10#$wait * 2 ** (attempt - 1)))
     printf 'gate.sh: attempt %d of %d could not judge the run (11); the next in %d s\n' "$attempt" "$attempts" "$pause"
     sleep "$pause"
 done
 
 # The words are ours, so that no name of a run can get into what the next steps read.
 case $status in
-    0) decision=promote ;;
+    0) if verdict_is_there; then decision=promote; else decision=none status=5; fi ;;
     1) decision=reject ;;
     10) decision=hold ;;
     11) decision=retry ;;

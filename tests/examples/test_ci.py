@@ -169,6 +169,13 @@ def test_what_cannot_be_judged_is_tried_again_so_often(action: Run, tmp_path: Pa
     assert done.output.count("gate: ERROR (exit 11)") == 2
 
 
+@pytest.mark.parametrize("arguments", ["--collect-only", "--version", "--fixtures"])
+def test_what_judges_nothing_promotes_nothing(action: Run, arguments: str) -> None:
+    done = action(run_id="demo-collapsed", arguments=arguments)
+    assert done.status == 5
+    assert done.outputs["verdict"] == "none"
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_an_input_is_no_command(action: Run, text: str) -> None:
     inputs = dict.fromkeys(("thresholds", "profile", "events"), text)
@@ -210,7 +217,8 @@ def test_only_11_is_tried_again(
 ) -> None:
     python, log = tmp_path / "python", tmp_path / "calls"
     log.write_text("")
-    python.write_text(f'#!/usr/bin/env bash\necho "$@" >>"{log}"\nstatuses=({" ".join(map(str, statuses))})\n'
+    verdict = "mkdir -p training-health/r\necho '\"exit_status\": 0,' >training-health/r/verdict.json\n"
+    python.write_text(f'#!/usr/bin/env bash\necho "$@" >>"{log}"\n{verdict}statuses=({" ".join(map(str, statuses))})\n'
                       f'exit "${{statuses[$(wc -l <"{log}") - 1]}}"\n')  # fmt: skip
     python.chmod(0o755)
     environment = {"PATH": os.environ["PATH"], "PYTHON": str(python), "TRAINHEALTH_RUN_ID": "r",

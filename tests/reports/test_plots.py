@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reports.plots import Bar, bars, svg
 from trainhealth.charts import Chart, Line, Rule
 
-NUMBERS = st.floats(-1e30, 1e30).map(lambda number: float(f"{number:.6g}"))
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(lambda number: float(f"{number:.6g}"))
 
 
 def _chart(values: list[float], steps: list[float] | None = None, **more: Any) -> Chart:

@@ -108,7 +108,9 @@ def test_colours(suite: Any) -> None:
 def test_nothing_from_a_run_steers_the_terminal(suite: Any) -> None:
     evil = "\x1b[2J\x1b]0;owned\x07 \u202egnp \r\n::error::owned\x9b31m"
     said = {"verdict": "FAIL", "reason": evil, "action": evil, "value_text": evil, "limit": evil, "window": evil}
-    summary = RunSummary(run="r", name="::set-output name=x::y", state=evil, notes=(evil, "##[group]x"))
+    summary = RunSummary(
+        run="r", name="::set-output name=x::y", state=evil, notes=(evil, "##[group]x", "y ##[add-mask]z ##vso[task]")
+    )
     result = suite(
         "--run-id", "r", stability={"kl": said, "open": {**said, "verdict": "INCONCLUSIVE"}}, runs=(summary,)
     )
@@ -116,6 +118,8 @@ def test_nothing_from_a_run_steers_the_terminal(suite: Any) -> None:
     assert not set(page) & set("\x1b\x07\r\x9b\u202e")
     assert "\\x1b[2J\\x1b]0;owned\\x07 \\u202egnp ::error::owned\\x9b31m" in page.replace("\n      ", " ")
     assert not [line for line in _page(result) if line.lstrip().startswith(("::", "##"))]
+    assert "##[" not in page  # such a command counts anywhere in a line
+    assert "##vso[" not in page
 
 
 def test_a_path_is_never_broken(suite: Any) -> None:

@@ -150,3 +150,13 @@ def test_sigma_stands_beside_its_rating() -> None:
     assert sigma.tolist() == [320, 160, 80]  # 40 Elo a unit
     assert sigma_of("trueskill/base_model_rating", PATTERNS) is None
     assert sigma_of("trueskill/rollout_updates_sigma", PATTERNS) is None
+
+
+def test_a_sigma_that_was_never_measured_is_none() -> None:
+    values = [1000 + 7 * (-1) ** at * (at % 5) for at in range(12)]
+    base = {"elo/base_model": column([*values]), "elo/chaos_bot": column([900 - one / 10 for one in values]),
+            "elo/adapter_v0": column([1010 + one / 9 for one in values])}  # fmt: skip
+    zero = {f"trueskill/{name}_sigma": column(np.zeros(12)) for name in ("base_model", "chaos_bot", "adapter_v0")}
+    plain, beside = (run(columns).ratings.gap() for columns in (base, base | zero))
+    assert beside.value == pytest.approx(plain.value)
+    assert beside.interval == pytest.approx(plain.interval)
