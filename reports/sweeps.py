@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from reports.text import cut, plain
+from trainhealth.ratings import Z
 from trainhealth.sweeps import Comparison, Race, Ranking, Row, few
 from trainhealth.verdicts import Judgement, Verdict
 
 AREA = "sweep"
 WINNER = "sweep.clear_winner"
-Z = 1.96
 LONGEST_VALUE = 60
 
 

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic import ROOT
+from session import SoundSession
 
 
-class Session:
+class Session(SoundSession):
+    columns = 900
+
     def __init__(self, reports: Path, run: str, *arguments: str) -> None:
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--report-dir", str(reports)]
-        environment = {**os.environ, "COLUMNS": "900"}
-        done = subprocess.run(
-            [*command, "--run-id", run, "--events", "none", *arguments],
-            capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300,
-        )  # fmt: skip
-        self.status, self.output = done.returncode, done.stdout + done.stderr
-        assert "Traceback" not in self.output
-        assert "INTERNALERROR" not in self.output
+        super().__init__(reports, "--run-id", run, "--events", "none", *arguments)
         self.page, file = reports / run / "report.html", reports / run / "verdict.json"
-        self.verdict: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        self.document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
     @property
     def judged(self) -> dict[str, str]:
-        return {one["criterion"]: one["verdict"] for one in self.verdict["judgements"]}
+        return {one["criterion"]: one["verdict"] for one in self.document["judgements"]}
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
@@ -37,10 +28,10 @@ def test_the_last_healthy_checkpoint_lies_before_the_collapse(tmp_path: Path, wo
     """The KL of the demo is 392,000 at step 121; learning is off in this profile, as it never learned."""
     session = Session(tmp_path, "demo-collapsed", "--checkpoint", "adapter_v150", "--profile", "smoke", *workers)
     assert session.status == 1
-    assert session.verdict["decision"] == "reject"
-    assert session.verdict["candidate"]["name"] == "grpo-demo-collapsed_adapter_v150"
-    assert session.verdict["candidate"]["last_healthy"] == "grpo-demo-collapsed_adapter_v120"
-    assert session.verdict["summary"]["last_step"] == 150
+    assert session.document["decision"] == "reject"
+    assert session.document["candidate"]["name"] == "grpo-demo-collapsed_adapter_v150"
+    assert session.document["candidate"]["last_healthy"] == "grpo-demo-collapsed_adapter_v120"
+    assert session.document["summary"]["last_step"] == 150
     assert "reject grpo-demo-collapsed_adapter_v150" in session.output
     assert "is grpo-demo-collapsed_adapter_v120 (WARN)" in session.page.read_text(encoding="utf-8")
 
@@ -52,20 +43,20 @@ def test_what_came_later_does_not_fail_a_checkpoint(tmp_path: Path) -> None:
     for id_ in ("integrity.run_state", "integrity.completion"):
         assert session.judged[id_] == "NOT_APPLICABLE"
     assert session.judged["learning.early_reward_drop"] == "FAIL"  # which was before
-    assert session.verdict["candidate"]["last_healthy"] is None
+    assert session.document["candidate"]["last_healthy"] is None
 
 
 def test_a_healthy_checkpoint_is_promoted(tmp_path: Path) -> None:
     session = Session(tmp_path, "demo-healthy", "--checkpoint", "adapter_v190")
     assert session.status == 0
-    assert session.verdict["decision"] == "promote"
-    assert session.verdict["candidate"]["last_healthy"] is None
+    assert session.document["decision"] == "promote"
+    assert session.document["candidate"]["last_healthy"] is None
 
 
 def test_what_is_too_early_to_tell_is_held(tmp_path: Path) -> None:
     session = Session(tmp_path, "demo-healthy", "--checkpoint", "adapter_v10")
     assert session.status == 10
-    assert session.verdict["decision"] == "hold"
+    assert session.document["decision"] == "hold"
 
 
 @pytest.mark.parametrize(

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from session import SoundSession
 from synthetic import ROOT
 
 
-class Session:
-    def __init__(self, reports: Path, *arguments: str) -> None:
-        self.reports = reports
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--report-dir", str(reports), *arguments]
-        environment = {**os.environ, "COLUMNS": "250"}
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300)
-        self.status, self.output = done.returncode, done.stdout + done.stderr
-        assert "Traceback" not in self.output
-        assert "INTERNALERROR" not in self.output
-
-    def verdict(self, run: str) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads((self.reports / run / "verdict.json").read_text(encoding="utf-8"))
-        return document
-
+class Session(SoundSession):
     def compared(self, run: str) -> dict[str, dict[str, Any]]:
         judged = self.verdict(run)["judgements"]
         return {one["criterion"]: one["compared"] for one in judged if one["compared"] is not None}

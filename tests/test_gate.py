@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from session import Session
 from synthetic import ROOT
 
 HEALTHY = ["--run-id", "demo-healthy", "--events", "examples/events/demo-healthy.ndjson.gz"]
 COLLAPSED = ["--run-id", "demo-collapsed", "--events", "examples/events/demo-collapsed.ndjson.gz"]
 RECORD = next(ROOT.glob("examples/wandb/*demo-healthy/*.wandb"))
 
-Judge = Callable[..., "Session"]
-
-
-class Session:
-    """A finished session: what it printed, how it ended, and its verdicts by run."""
-
-    def __init__(self, arguments: list[str], reports: Path, cwd: Path) -> None:
-        self.reports = reports
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, "--report-dir", str(reports)]
-        environment = {**os.environ, "COLUMNS": "500"}
-        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)
-        self.status, self.output = done.returncode, done.stdout + done.stderr
-
-    def verdict(self, run: str) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads((self.reports / run / "verdict.json").read_text(encoding="utf-8"))
-        return document
-
-    def of(self, run: str) -> dict[str, str]:
-        """Criterion -> verdict."""
-        return {one["criterion"]: one["verdict"] for one in self.verdict(run)["judgements"]}
+Judge = Callable[..., Session]
 
 
 @pytest.fixture
 def judge(tmp_path: Path) -> Judge:
     def judge(*arguments: str, cwd: Path = ROOT) -> Session:
-        session = Session(list(arguments), tmp_path / "reports", cwd)
+        session = Session(tmp_path / "reports", *arguments, cwd=cwd)
         assert "Traceback" not in session.output
         assert "INTERNALERROR" not in session.output
         return session

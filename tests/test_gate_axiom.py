@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 from axiom_kql import Dataset
 from axiom_server import TOKEN, TRACE, AxiomServer, Hang, Status
+from session import Session as AnySession
 from synthetic import ROOT
 
 FILE = "examples/events/demo-healthy.ndjson.gz"
@@ -22,21 +21,12 @@ PERFORMANCE = "checks/performance"  # a part of the checks is no gate, but quick
 ENDING = "checks/integrity/test_ending.py"  # reads the run, without which there are no notes
 
 
-class Session:
-    """A finished session: what it printed, how it ended, and its judgements by criterion."""
+class Session(AnySession):
+    """A session that is told where Axiom is, and its judgements by criterion."""
 
     def __init__(self, reports: Path, arguments: list[str], environment: dict[str, str]) -> None:
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, "--report-dir", str(reports)]
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AXIOM_")}
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            env={**clean, "COLUMNS": "500", **environment},
-            timeout=240,
-        )
-        self.status, self.output, self.reports = done.returncode, done.stdout + done.stderr, reports
+        super().__init__(reports, *arguments, environment=clean | environment)
 
     @property
     def judgements(self) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from session import SoundSession
 from synthetic import ROOT
 
 from reports.sweep_json import SCHEMA, schema
@@ -28,16 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-class Session:
-    def __init__(self, reports: Path, *arguments: str) -> None:
-        self.reports = reports
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--report-dir", str(reports), *arguments]
-        environment = {**os.environ, "COLUMNS": "250"}
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=300)
-        self.status, self.output = done.returncode, done.stdout + done.stderr
-        assert "Traceback" not in self.output
-        assert "INTERNALERROR" not in self.output
-
+class Session(SoundSession):
     def sweep(self, name: str) -> dict[str, Any]:
         document: dict[str, Any] = json.loads((self.reports / name / "sweep.json").read_text(encoding="utf-8"))
         return document
