@@ -303,7 +303,7 @@ class WindowForm(_Form):
     last_steps: Steps | None = None
     """Only so many steps before the run's end. Default: all."""
     min_points: Steps | None = None
-    """Fewer points than this are inconclusive. Default: 1."""
+    """Fewer points than this are inconclusive, so no more than there are steps. Default: 1."""
 
 
 class DefaultsForm(_Form):
@@ -362,7 +362,7 @@ class WaiverForm(_Form):
 class Sections(_Form):
     """What a file, a profile or an option may set."""
 
-    model_config = ConfigDict(title="Sections")
+    model_config = ConfigDict(title="Profile")
 
     metrics: dict[Text, MetricForm] | None = None
     """What runs call the metrics. The metric `step` names the training-step axis."""
