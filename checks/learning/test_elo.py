@@ -50,14 +50,14 @@ def test_base_model_elo(run: Run, criterion: Judge) -> None:
 
 
 def test_baseline_elo(run: Run, criterion: Judge) -> None:
-    """Change of the scripted bot that did best, in the same way; all bots stand in the table."""
+    """Change of Elo, first third to last, of the scripted bot that did best; all bots stand in the table."""
     bots = run.ratings.in_training.references()
     worst = max(bots, key=lambda bot: bot.shift)
     criterion.judge(run.ratings.shifted(worst.shift, bots, f"{worst.name} did best", of=len(bots)))
 
 
 def test_baselines_exploited(run: Run, criterion: Judge) -> None:
-    """Elo that the scripted bots lost together, in the same way; the detail has their first and last ratings."""
+    """Elo that the scripted bots lost together, first third to last; the detail has their first and last ratings."""
     bots = run.ratings.in_training.references()
     lost = -sum(bot.shift for bot in bots)
     exploited = [f"{bot.name} {bot.change:+.0f}" for bot in sorted(bots, key=lambda bot: bot.change)]

@@ -14,7 +14,7 @@ def test_reward_trend(run: Run, criterion: Judge) -> None:
 
 
 def test_reward_gain(run: Run, criterion: Judge) -> None:
-    """The same change, which must surely be a rise where no ratings show the learning."""
+    """Mean reward of the last fifth minus that of the first: surely a rise, where no ratings show the learning."""
     if run.rated:
         raise NotApplicable("the run logs ratings, which carry the learning verdict")
     criterion.judge(change(run.metric("reward").window(criterion.window)))

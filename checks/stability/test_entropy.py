@@ -14,7 +14,7 @@ def test_entropy_drop(run: Run, criterion: Judge) -> None:
 
 
 def test_entropy_collapse(run: Run, criterion: Judge) -> None:
-    """The same, where the reward does not surely rise: then nothing was gained for it."""
+    """Entropy as in entropy_drop, where the reward does not surely rise: then nothing was gained for it."""
     measured = growth(entropy(run), criterion.window)
     unless_reward_rises(run, "the policy settles on what pays")
     criterion.judge(measured)
@@ -26,7 +26,7 @@ def test_entropy_rise(run: Run, criterion: Judge) -> None:
 
 
 def test_entropy_explosion(run: Run, criterion: Judge) -> None:
-    """The same, where the reward surely falls: the policy dissolves into noise."""
+    """Entropy as in entropy_rise, where the reward surely falls: the policy dissolves into noise."""
     measured = growth(entropy(run), criterion.window)
     if reward_moves(run) >= 0:
         raise NotApplicable("the reward does not fall")

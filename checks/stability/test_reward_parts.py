@@ -14,7 +14,7 @@ def test_task_reward_alive(run: Run, criterion: Judge) -> None:
 
 
 def test_format_over_task(run: Run, criterion: Judge) -> None:
-    """The same, where a reward for the format surely rises: the model learns the form of an answer alone."""
+    """The share of task_reward_alive, where a reward for the format surely rises: the form is all that is learned."""
     form, task = rewards(run)
     measured = alive(task, criterion.window)
     if not any(moves(one) > 0 for one in form):

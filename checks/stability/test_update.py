@@ -38,7 +38,7 @@ def test_inference_mismatch(run: Run, criterion: Judge) -> None:
 
 
 def test_async_mismatch(run: Run, criterion: Judge) -> None:
-    """The same where the policy is ahead of the one that samples, so that the two do differ."""
+    """The KL of inference_mismatch, where the policy is ahead of the one that samples, so that the two do differ."""
     if not asynchronous(run):
         raise NotApplicable("training is not known to be asynchronous: stability.inference_mismatch has its limits")
     series = in_use(run.metric("inference_kl"), 0.0, SAME_ENGINE)

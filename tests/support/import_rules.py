@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"checks", "fixtures", "reports", "tests", "examples", "benchmarks"}
+OURS = {"checks", "fixtures", "reports", "docs", "tests", "examples", "benchmarks"}
 CLIENTS = {"pytest", "_pytest", "wandb", "requests", "duckdb", "pandas", "urllib3"}
 HEAVY = {"wandb", "requests", "duckdb", "pandas", "matplotlib", "scipy", "pyarrow"}
 FORBIDDEN = {
     "trainhealth": OURS | CLIENTS,
     "checks": (OURS - {"checks"}) | CLIENTS - {"pytest"},
-    "fixtures": {"checks", "reports", "tests", "examples", "benchmarks"},
-    "reports": {"checks", "fixtures", "tests", "examples", "benchmarks"},
+    "fixtures": {"checks", "reports", "docs", "tests", "examples", "benchmarks"},
+    "reports": {"checks", "fixtures", "docs", "tests", "examples", "benchmarks"},
 }
 
 

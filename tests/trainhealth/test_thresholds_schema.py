@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 import trainhealth.thresholds
+from trainhealth.errors import ThresholdsError
 from trainhealth.limits import parse_limit
+from trainhealth.thresholds import form, load
 from trainhealth.thresholds.document import parse
-from trainhealth.thresholds.form import json_schema
+from trainhealth.thresholds.form import json_schema, read_form
 from trainhealth.thresholds.origin import Origin
 
 SHIPPED = Path(trainhealth.thresholds.__file__).with_name("schema.json")
@@ -126,3 +128,82 @@ def test_it_takes_a_limit_for_one_where_the_reader_does(text: str) -> None:
         assert not LIMIT.is_valid(text)
     else:
         assert LIMIT.is_valid(text)
+
+
+SCHEMA = json_schema()
+FORMS: dict[str, dict[str, Any]] = {"FileForm": SCHEMA, **SCHEMA["$defs"]}
+"""By name in form.py."""
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_key_and_every_form_is_described(name: str) -> None:
+    schema = FORMS[name]
+    texts = {"": schema["description"], **{key: field["description"] for key, field in schema["properties"].items()}}
+    assert {key for key, text in texts.items() if len(text) < 10 or text[-1] != "."} == set()
+    assert schema["title"] != name
+
+
+@pytest.mark.parametrize("name", [name for name in FORMS if name != "EventsForm"])  # whose other keys are fields
+def test_the_keys_an_error_lists_are_those_of_the_schema(name: str) -> None:
+    node = parse("zzz: 1", lambda line: Origin("t.yaml", line))
+    assert node is not None
+    with pytest.raises(ThresholdsError, match="unknown key 'zzz'") as caught:
+        read_form(node, getattr(form, name))
+    known = str(caught.value).partition("(known: ")[2].removesuffix(")").split(", ")
+    assert sorted(known) == sorted(FORMS[name]["properties"])
+    editor = Draft202012Validator({"$defs": SCHEMA["$defs"], **FORMS[name]})
+    assert "additionalProperties" in {error.validator for error in editor.iter_errors({"zzz": 1})}
+
+
+def test_stated_defaults_are_those_of_a_file_that_says_nothing(tmp_path: Path) -> None:
+    def stated(name: str, key: str) -> str:
+        return str(FORMS[name]["properties"][key]["description"]).rpartition(" Default: ")[2].removesuffix(".")
+
+    file = tmp_path / "t.yaml"
+    file.write_text(
+        "schema: 1\nwindows: {w: {}, tail: {last_steps: 5}}\nagents: {rating: a}\nconfig: {}\n"
+        "metrics: {m: {any_of: a}}\ntrainers: {t: {recognised_by: a}}\nevents: {f: {any_of: a}}\n"
+        "criteria:\n  a.b: {fail: '> 1'}\n  custom.c: {metric: m, statistic: max, fail: '> 1'}\n"
+        "waivers: [{criterion: a.b, until: 2099-12-31, reason: r}]\n"
+    )
+    thresholds = load(file)
+    criterion, window = thresholds.criteria["a.b"], thresholds.windows["w"]
+    assert stated("DefaultsForm", "window") == criterion.window.name == "whole"
+    assert stated("DefaultsForm", "missing") == criterion.missing
+    assert stated("DefaultsForm", "required") == str(criterion.required).lower()
+    assert (stated("CriterionForm", "action"), criterion.action, criterion.source) == ("nothing", "", "")
+    assert (stated("WindowForm", "skip_steps"), window.skip_steps) == ("0", 0)
+    assert (stated("WindowForm", "last_steps"), window.last_steps, window.first_steps) == ("all", None, None)
+    assert stated("WindowForm", "min_points") == str(window.min_points)
+    assert float(stated("AliasForm", "scale")) == thresholds.metrics["m"].aliases[0].scale
+    assert float(stated("FieldAliasForm", "scale")) == thresholds.events.fields["f"][0].scale
+    assert stated("TrainerForm", "several_rows") == str(thresholds.trainers["t"].several_rows).lower()
+    assert stated("EventsForm", "required") == str(thresholds.events.required).lower()
+    assert (stated("WaiverForm", "run"), thresholds.waivers[0].run) == ("all runs", "*")
+    assert stated("MetricForm", "unit") == "none"
+    assert thresholds.metrics["m"].unit == ""
+    with_default = load(file, overrides=["defaults.window=tail"])
+    assert with_default.criteria["a.b"].window.name == "tail"
+    assert "for custom min, max, first, last, count and change whole" in stated("CriterionForm", "window")
+    assert with_default.criteria["custom.c"].window.name == "whole"
+
+
+@pytest.mark.parametrize(
+    ("section", "needed"),
+    [
+        ("metrics: {m: {unit: x}}", "any_of"),
+        ("events: {f: {}}", "any_of"),
+        ("agents: {base: x}", "rating"),
+        ("waivers: [{criterion: a.b, until: 2099-12-31}]", "reason"),
+        ("waivers: [{criterion: a.b, reason: x}]", "until"),
+        ("waivers: [{until: 2099-12-31, reason: x}]", "criterion"),
+        ("events: {f: {any_of: {scale: 2}}}", "field"),
+        ("criteria: {custom.x: {statistic: max, fail: '> 1'}}", "metric"),
+        ("criteria: {custom.x: {metric: a, fail: '> 1'}}", "statistic"),
+    ],
+)
+def test_a_key_that_is_needed_is_asked_for(tmp_path: Path, section: str, needed: str) -> None:
+    file = tmp_path / "t.yaml"
+    file.write_text(f"schema: 1\n{section}\n")
+    with pytest.raises(ThresholdsError, match=f"has no '{needed}'"):
+        load(file)

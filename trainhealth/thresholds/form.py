@@ -124,7 +124,7 @@ def _scalar(value: Any) -> Any:
 Text = Annotated[str, Field(pattern=r"\S")]
 OneOrMany = Annotated[tuple[T, ...], _OneOrMany()]
 AtLeastOne = Annotated[tuple[T, ...], Field(min_length=1), _OneOrMany()]
-LimitText = Annotated[str, BeforeValidator(_limit), Field(json_schema_extra={"pattern": _LIMIT})]
+LimitText = Annotated[str, BeforeValidator(_limit), Field(json_schema_extra={"title": "limit", "pattern": _LIMIT})]
 Factor = Annotated[float, AfterValidator(_factor), Field(json_schema_extra={"not": {"const": 0}})]
 Day = Annotated[date, BeforeValidator(_day)]
 Steps = Annotated[int, Field(ge=1)]
@@ -134,7 +134,12 @@ ConfigValue = Annotated[
 Statistic = Annotated[
     str,
     AfterValidator(_statistic),
-    Field(json_schema_extra={"pattern": rf"^({'|'.join(STATISTICS)}|{_PERCENTILE})$"}),
+    Field(
+        json_schema_extra={
+            "title": f"{', '.join(STATISTICS)}, p01 to p99",
+            "pattern": rf"^({'|'.join(STATISTICS)}|{_PERCENTILE})$",
+        }
+    ),
 ]
 
 
@@ -153,15 +158,18 @@ class _Form(BaseModel):
 
 
 class AliasForm(_Form):
-    """A metric as the run logs it: a key, the sum of several, or what one lacks to 1; and what to multiply it with."""
+    """A metric as a run logs it: a key, the sum of several, or what one lacks to 1. Text is short for `{key: text}`."""
+
+    model_config = ConfigDict(title="Key of a run")
 
     key: Text | None = None
-    """A key of the run; * stands for any text."""
+    """A key of the run; `*` stands for any text. One of `key`, `sum_of` and `one_minus` is needed."""
     sum_of: Annotated[tuple[Text, ...], Field(min_length=2)] | None = None
-    """Keys of the run that are added up."""
+    """Keys of the run that are added up, in the rows that hold all of them; without `*`."""
     one_minus: Text | None = None
     """A key of the run whose value is taken from 1."""
     scale: Factor = 1.0
+    """What the value is multiplied with, such as 0.01 for a percentage; not 0. Default: 1."""
 
     @model_validator(mode="after")
     def _one_of_three(self) -> AliasForm:
@@ -173,10 +181,14 @@ class AliasForm(_Form):
 
 
 class FieldAliasForm(_Form):
-    """A field of an event as the run logs it, and what to multiply it with."""
+    """A field of an event as the pipeline logs it. Text is short for `{field: text}`."""
+
+    model_config = ConfigDict(title="Field of an event")
 
     field: Text
+    """Name of the field; dots lead into nested ones, and `{power}` stands for each of `events.powers`."""
     scale: Factor = 1.0
+    """What the value is multiplied with, such as 0.001 for milliseconds; not 0. Default: 1."""
 
 
 OrAlias = Annotated[AliasForm, _OrText("key")]
@@ -184,71 +196,95 @@ OrFieldAlias = Annotated[FieldAliasForm, _OrText("field")]
 
 
 class MetricForm(_Form):
+    """A metric under its canonical name, which checks, custom criteria and trainers use."""
+
+    model_config = ConfigDict(title="Metric")
+
     any_of: AtLeastOne[OrAlias] | None = None
-    """The metric is the first of these that the run has."""
+    """The metric is the first of these that the run logs, stray rows aside. Needed."""
     default_value: float | None = None
-    """A run that only ever logs this value never measured the metric."""
+    """What the logger writes where nothing was measured: a run that holds only this value never measured the metric."""
     unless: dict[str, ConfigValue] | None = None
-    """Names under `config:` and values; the metric is not applicable where the run's config has one of them."""
+    """Names under `config` and values: the metric is not applicable where all that the run's config says under one of
+    the names is that value."""
     unit: Text | None = None
+    """Shown behind the values. Default: none."""
 
 
 class TrainerForm(_Form):
+    """What is particular to the runs of one trainer."""
+
+    model_config = ConfigDict(title="Trainer")
+
     recognised_by: AtLeastOne[Text] | None = None
     """Keys, or patterns of keys, that few other trainers log; two of them in a run recognise this one."""
     metrics: dict[Text, AtLeastOne[OrAlias]] | None = None
-    """Names under `metrics:`, and what they are called by this trainer only."""
+    """Names under `metrics`, and what only this trainer calls them: looked for after the names there."""
     requires: OneOrMany[Text] | None = None
     """Criteria, or patterns of criteria, that block when inconclusive on a run of this trainer."""
     absent: dict[Text, Text] | None = None
-    """Names under `metrics:`, and why a run of this trainer need not log them."""
+    """Names under `metrics`, and why a run of this trainer need not log them: not applicable where they are absent."""
     measured: OneOrMany[Text] | None = None
-    """Names under `metrics:` whose default value is a measurement with this trainer."""
+    """Names under `metrics` whose `default_value` is a measurement with this trainer."""
     several_rows: bool | None = None
-    """Whether one training step is logged in several rows."""
+    """Whether one training step is logged in several rows. Default: false."""
 
 
 class AgentsForm(_Form):
+    """Who is rated, and as what the run logs the ratings."""
+
+    model_config = ConfigDict(title="Agents")
+
     rating: AtLeastOne[OrAlias] | None = None
-    """Keys of the ratings, with {agent} where the name of the agent stands."""
+    """Keys of the ratings, with `{agent}` where the name of the agent stands. Needed."""
     sigma: OneOrMany[OrAlias] | None = None
-    """Keys of the ratings' standard deviations."""
+    """Keys of the ratings' standard deviations, with `{agent}`; scaled to Elo. Default: none."""
     base: Text | None = None
-    """The agent that training began with."""
+    """The agent that training began with. Default: none."""
     references: OneOrMany[Text] | None = None
-    """Agents that do not train."""
+    """Agents that never change, such as scripted bots. Default: none."""
     checkpoints: OneOrMany[Text] | None = None
-    """Patterns of the names of saved checkpoints, with {step} where the step stands."""
+    """Patterns of the names of saved checkpoints, with `{step}` where the step stands. Default: none."""
     not_agents: OneOrMany[Text] | None = None
-    """Patterns of names that fit `rating` but are no agents."""
+    """Patterns of names that fit `rating` but are no agents. Default: none."""
 
 
 class EventFieldForm(_Form):
+    """A field of events under its canonical name, which ends in its unit where it has one."""
+
+    model_config = ConfigDict(title="Event field")
+
     any_of: AtLeastOne[OrFieldAlias] | None = None
-    """The field is the first of these that the event has."""
+    """The field is the first of these that the event has. Needed."""
 
 
 class EventStoreForm(_Form):
+    """A dataset of Axiom. Options and environment variables go before what stands here."""
+
+    model_config = ConfigDict(title="Axiom")
+
     dataset: Text | None = None
-    """The dataset that holds the events."""
+    """The dataset that holds the events, as `--axiom-dataset`."""
     url: Text | None = None
-    """Where the server is."""
+    """Where the server is, as `--axiom-url`. Default: https://api.axiom.co."""
     edge: Text | None = None
-    """The edge domain to ask instead."""
+    """The edge domain to ask instead, as `--axiom-edge`. Default: none."""
     organisation: Text | None = None
-    """Whose dataset it is; personal tokens need it."""
+    """Whose dataset it is, as `--axiom-org`; personal tokens need it. Default: none."""
 
 
 class EventsForm(_Form):
-    model_config = ConfigDict(extra="allow")
+    """Fields of the pipeline's events. Every other key is the canonical name of a field."""
+
+    model_config = ConfigDict(title="Events", extra="allow")
     __pydantic_extra__: dict[str, EventFieldForm] = Field(init=False)
 
     required: bool | None = None
-    """Whether a run without events is inconclusive."""
+    """Whether a run without events is inconclusive. Default: false."""
     powers: OneOrMany[Text] | None = None
-    """The players of the games; {power} in a field's name stands for each of them."""
+    """The players of the games; `{power}` in a field's name stands for each of them. Default: none."""
     axiom: EventStoreForm | None = None
-    """Where events are kept, for --events axiom."""
+    """Where events are kept, for `--events axiom`."""
 
     @property
     def fields_by_name(self) -> Mapping[str, EventFieldForm]:
@@ -256,88 +292,117 @@ class EventsForm(_Form):
 
 
 class WindowForm(_Form):
+    """A part of a run. Steps are logging strides of the training-step axis."""
+
+    model_config = ConfigDict(title="Window")
+
     skip_steps: Annotated[int, Field(ge=0)] | None = None
+    """Steps left out at the start of the run. Default: 0."""
     first_steps: Steps | None = None
+    """Only so many steps from there; not together with `last_steps`. Default: all."""
     last_steps: Steps | None = None
+    """Only so many steps before the run's end. Default: all."""
     min_points: Steps | None = None
-    """Fewer points than this are inconclusive."""
+    """Fewer points than this are inconclusive, so no more than there are steps. Default: 1."""
 
 
 class DefaultsForm(_Form):
+    """What holds for criteria that do not say otherwise."""
+
+    model_config = ConfigDict(title="Defaults")
+
     window: Text | None = None
+    """A name under `windows`. Default: whole."""
     missing: Missing | None = None
+    """The verdict where the run does not log the metric. Default: inconclusive."""
     required: bool | None = None
+    """Whether being inconclusive blocks. Default: true."""
 
 
 class CriterionForm(_Form):
+    """What is acceptable of one measurement. One of `warn` and `fail` is needed."""
+
+    model_config = ConfigDict(title="Criterion")
+
     warn: AtLeastOne[LimitText] | None = None
-    """Beyond this is a warning: '> 0.1', '< 95%', '> 3x', '< -5%', or a state such as crashed."""
+    """Beyond any of these it is WARN. A limit is `> 0.1`, `< 95%`, `> 3x`, `< -5%`, or a state such as `crashed`."""
     fail: AtLeastOne[LimitText] | None = None
-    """Beyond this is a failure. It must be reached after `warn`."""
+    """Beyond any of these it is FAIL: limits in the direction of `warn`, and reached after it."""
     window: Text | None = None
-    """A name under `windows:`."""
+    """A name under `windows`. Default: that of `defaults`; for custom min, max, first, last, count and change whole."""
     action: Text | None = None
-    """What to do about a failure."""
+    """What to do about it, printed with every failure. Default: nothing."""
     source: Text | None = None
-    """Where the limits come from."""
+    """Where the limits come from. Default: nothing."""
     required: bool | None = None
-    """false: being inconclusive does not block."""
+    """false: being inconclusive does not block. Default: that of `defaults`."""
     missing: Missing | None = None
-    """The verdict where the run does not have the metric."""
+    """The verdict where the run does not log the metric. Default: that of `defaults`."""
     metric: Text | None = None
-    """Of custom criteria: a name under `metrics:`, or a key as the run logs it."""
+    """`custom.*` only, where it is needed: a name under `metrics`, or a key as the run logs it."""
     statistic: Statistic | None = None
-    """Of custom criteria: what is computed over the window."""
+    """`custom.*` only, where it is needed: what is computed over the window."""
 
 
 class WaiverForm(_Form):
+    """Failures that are accepted for a time. One that has expired is an error."""
+
+    model_config = ConfigDict(title="Waiver")
+
     criterion: Text
-    """A criterion id, or a pattern of ids."""
+    """A criterion, or a pattern of criteria."""
     run: Text = "*"
-    """A run, or a pattern of runs; left out, all runs."""
+    """A run by id or name, or a pattern of runs. Default: all runs."""
     until: Day
     """The last day of the waiver."""
     reason: Text
+    """Why; it stands in every report."""
 
 
 class Sections(_Form):
     """What a file, a profile or an option may set."""
 
+    model_config = ConfigDict(title="Profile")
+
     metrics: dict[Text, MetricForm] | None = None
-    """Canonical metrics, and what runs call them."""
+    """What runs call the metrics. The metric `step` names the training-step axis."""
     config: dict[Text, AtLeastOne[Text]] | None = None
-    """Canonical names of config values, and what runs call them."""
+    """Canonical names of config values, and the keys of a run's config they are read from, nested ones joined with
+    dots."""
     trainers: dict[Text, TrainerForm] | None = None
-    """What is particular to the runs of one trainer."""
+    """What is particular to the runs of one trainer, by the trainer's name."""
     trainer: Text | None = None
-    """The trainer of all runs, where it is not to be recognised."""
+    """The trainer of all runs, or `generic` for none, as `--trainer`. Default: recognised run by run."""
     agents: AgentsForm | None = None
+    """Who is rated. Default: nobody."""
     events: EventsForm | None = None
-    """Fields of events, and what runs call them."""
+    """What the pipeline calls the fields of its events."""
     windows: dict[Text, WindowForm] | None = None
-    """The parts of a run that criteria look at."""
+    """The parts of a run that criteria look at. One called `whole` is there without being written."""
     defaults: DefaultsForm | None = None
-    """What criteria use that do not say otherwise."""
+    """What holds for criteria that do not say otherwise."""
     criteria: Annotated[
         dict[Annotated[str, AfterValidator(_criterion_id)], CriterionForm] | None,
         Field(json_schema_extra={"propertyNames": {"pattern": _CRITERION_ID}}),
     ] = None
-    """What is acceptable, by criterion id."""
+    """What is acceptable, by criterion: `<area>.<name>`."""
     off: OneOrMany[Text] | None = None
-    """Criteria that are not judged: ids, or patterns of ids."""
+    """Criteria, or patterns of criteria, that are not judged; they are listed as not applicable. Default: none."""
     waivers: tuple[WaiverForm, ...] | None = None
-    """Failures that are accepted for a time."""
+    """Failures that are accepted for a time. Default: none."""
 
 
 class FileForm(Sections):
     """A thresholds.yaml of trainhealth."""
 
+    model_config = ConfigDict(title="File")
+
     form_version: Annotated[Literal[1], Field(alias="schema")]
     """The version of this form."""
     extends: OneOrMany[Text] | None = None
-    """Files that this one builds upon, relative to it; `default` is the one shipped with trainhealth."""
+    """Files that this one builds upon, relative to it; `default` is the one shipped with the suite. Default: none."""
     profiles: dict[Text, Sections] | None = None
-    """Variants, chosen with --profile."""
+    """Variants by name, laid over the file by `--profile NAME`. Default: none."""
 
 
 FormT = TypeVar("FormT", bound=_Form)
@@ -459,4 +524,4 @@ def _describe(form: type[BaseModel], schema: dict[str, Any]) -> None:
             match field, text:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(doc))):
                     key = form.model_fields[name].alias or name
-                    schema["properties"][key].setdefault("description", inspect.cleandoc(doc))
+                    schema["properties"][key].setdefault("description", " ".join(doc.split()))
