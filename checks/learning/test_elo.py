@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from trainhealth.incumbent import Incumbent
 from trainhealth.judge import Judge
 from trainhealth.run import Run
 
@@ -42,11 +41,6 @@ def test_newest_checkpoint(run: Run, criterion: Judge) -> None:
     newest = checkpoints[-1]
     shown = [ratings.base(), *checkpoints]
     criterion.judge(ratings.estimated(ratings.fall(), shown, f"{newest.name}: peak {newest.peak:.1f}"))
-
-
-def test_incumbent_gap(run: Run, incumbent: Incumbent, criterion: Judge) -> None:
-    """Strength of the newest checkpoint above that of the incumbent (--incumbent), as the ratings tell both."""
-    criterion.judge(run.ratings.lead(incumbent.in_ratings()))
 
 
 def test_base_model_elo(run: Run, criterion: Judge) -> None:

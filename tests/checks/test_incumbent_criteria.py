@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from synthetic import ROOT, ar1, column, run
 
 from trainhealth.checkpoint import at_checkpoint
+from trainhealth.history import Column
 from trainhealth.incumbent import BY_RATINGS, Incumbent, find_incumbent
 from trainhealth.judge import Judge
 from trainhealth.ratings import Checkpoint
@@ -25,7 +27,7 @@ RATED = np.arange(0, STEPS, 5)
 TRUE = {"base_model": 1000.0, "chaos_bot": 920.0, "defensive_bot": 950.0}
 
 
-def league(gain: float = 160.0, name: str = "demo", **changes: Any) -> Run:
+def league(gain: float = 160.0, changes: Mapping[str, Column | None] = {}, name: str = "demo") -> Run:
     """A run whose checkpoints gain so many Elo in all, rated among bots and a checkpoint of run `b` at 1080.
 
     Ratings lie around the strengths as those of K = 48 do, but wander less.
@@ -36,12 +38,12 @@ def league(gain: float = 160.0, name: str = "demo", **changes: Any) -> Run:
         first = int(agent.rpartition("_v")[2]) if agent in saved else 0
         rows = RATED[first <= RATED]
         columns[f"elo/{agent}"] = column(strength + 20 * ar1(len(rows), 0.5, seed), rows)
-    columns |= {f"elo/{agent}": values for agent, values in changes.items()}
-    return run({key: one for key, one in columns.items() if one is not None})
+    changed = {**columns, **{f"elo/{agent}": one for agent, one in changes.items()}}
+    return run({key: one for key, one in changed.items() if one is not None})
 
 
 def judged(one: Run, incumbent: str, checkpoint: Checkpoint | None = None) -> Judgement:
-    spec: Any = importlib.util.spec_from_file_location("checks_elo", ROOT / "checks/learning/test_elo.py")
+    spec: Any = importlib.util.spec_from_file_location("checks_incumbent", ROOT / "checks/learning/test_incumbent.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     judge = Judge(CRITERION, "demo")
@@ -59,7 +61,7 @@ def judged(one: Run, incumbent: str, checkpoint: Checkpoint | None = None) -> Ju
     [(OTHER, 140 - 40), ("base_model", 140), ("demo_adapter_v100", 100), ("chaos_bot", 140 + 80)],
 )
 def test_a_stronger_candidate_passes_by_about_its_lead(incumbent: str, lead: float) -> None:
-    one = league(140.0, **{OTHER: column(1040 + 20 * ar1(len(RATED), 0.5, 3), RATED)})
+    one = league(140.0, {OTHER: column(1040 + 20 * ar1(len(RATED), 0.5, 3), RATED)})
     found, measured = judged(one, incumbent), one.ratings.lead(incumbent)
     assert found.verdict == "PASS", found
     assert [row["agent"] for row in found.table] == ["demo_adapter_v350", incumbent]
@@ -84,7 +86,7 @@ def test_as_strong_is_not_enough() -> None:
 def test_ratings_that_are_no_numbers_never_pass(value: float, at: int | slice) -> None:
     values = 1080 + 20 * ar1(len(RATED), 0.5, 3)
     values[at] = value
-    assert judged(league(300.0, **{OTHER: column(values, RATED)}), OTHER).verdict == "INCONCLUSIVE"
+    assert judged(league(300.0, {OTHER: column(values, RATED)}), OTHER).verdict == "INCONCLUSIVE"
 
 
 @pytest.mark.parametrize(
@@ -96,18 +98,18 @@ def test_ratings_that_are_no_numbers_never_pass(value: float, at: int | slice) -
     ],
 )
 def test_an_incumbent_that_is_hardly_rated_decides_nothing(values: Any, rows: Any, said: str) -> None:
-    found = judged(league(300.0, **{OTHER: column(values, rows)}), OTHER)
+    found = judged(league(300.0, {OTHER: column(values, rows)}), OTHER)
     assert found.verdict == "INCONCLUSIVE"
     assert said in found.reason
 
 
 def test_a_rating_that_never_moves_says_nothing() -> None:
     """The logger repeats it: nobody played."""
-    assert judged(league(300.0, **{OTHER: column(np.full(len(RATED), 1080.0), RATED)}), OTHER).verdict == "INCONCLUSIVE"
+    assert judged(league(300.0, {OTHER: column(np.full(len(RATED), 1080.0), RATED)}), OTHER).verdict == "INCONCLUSIVE"
     constant = {name: column(np.full(len(RATED), value), RATED) for name, value in TRUE.items()}
     late = {f"demo_adapter_v{step}": column(np.full(80 - step // 5, 1200.0), RATED[step // 5 :])
             for step in range(0, 400, 50)}  # fmt: skip
-    still = league(**constant, **late, **{OTHER: column(np.full(len(RATED), 1080.0), RATED)})
+    still = league(changes={**constant, **late, OTHER: column(np.full(len(RATED), 1080.0), RATED)})
     assert judged(still, OTHER).verdict == "INCONCLUSIVE"
 
 
@@ -119,7 +121,7 @@ def test_the_candidate_is_no_incumbent_of_its_own() -> None:
 
 def test_checkpoints_of_another_run_are_none_of_this_one() -> None:
     """b_adapter_v300 lies between demo's; as the run's own it would bend the curve of its policy."""
-    with_it, without = league(), league(**{OTHER: None})
+    with_it, without = league(), league(changes={OTHER: None})
     assert [one.name for one in with_it.ratings.others] == [OTHER]
     assert OTHER not in {one.name for one in with_it.ratings.checkpoints()}
     assert with_it.ratings.gain().value == without.ratings.gain().value
@@ -137,7 +139,7 @@ def test_a_checkpoint_against_a_later_one_of_its_run() -> None:
     earlier, later = Checkpoint("demo_adapter_v100", 100), "demo_adapter_v300"
     assert judged(league(300.0), later, earlier).verdict == "FAIL"
     assert judged(league(-300.0), later, earlier).verdict == "PASS"
-    gone = league(300.0, demo_adapter_v100=column(1100 + ar1(10, 0.5, 1), np.arange(100, 150, 5)))
+    gone = league(300.0, {"demo_adapter_v100": column(1100 + ar1(10, 0.5, 1), np.arange(100, 150, 5))})
     found = judged(gone, later, earlier)
     assert found.verdict == "INCONCLUSIVE"
     assert "is not rated up to step 145" in found.reason
