@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from trainhealth.errors import UsageError
-from trainhealth.games import agent_called
-from trainhealth.ratings import MIN_POINTS, Agent, Checkpoint, Ratings, Role, role_of
+from trainhealth.ratings import MIN_POINTS, Agent, Checkpoint, Ratings, Role, agent_called, meant, role_of
 from trainhealth.run import Run
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
@@ -37,7 +36,9 @@ class CheckpointRun(Run):
             rated = len(candidate.series) if candidate is not None else 0
             raise Inconclusive(f"{self.checkpoint.name} is rated {rated} time(s), {MIN_POINTS} are needed")
         kept = [one for one in found.agents if one.role is not Role.CHECKPOINT or _is_before(one, candidate)]
-        return Ratings((*kept, candidate), trained=self.checkpoint.step).until(float(candidate.series.steps[-1]))
+        others = [one for one in found.agents if one not in kept and one is not candidate]
+        cut = Ratings((*kept, candidate), trained=self.checkpoint.step, others=(*found.others, *others))
+        return cut.until(float(candidate.series.steps[-1]))
 
     @cached_property
     def rated(self) -> bool:
@@ -89,7 +90,8 @@ def find_checkpoint(run: Run, given: str, names: Collection[str] = ()) -> Checkp
         return Checkpoint(name, known[1])
     exact = [one for one in rated if one.name == name]
     by_step = [one for one in rated if name.isdecimal() and one.step == int(name)]
-    found = exact or by_step or [one for one in rated if name and one.name.endswith(f"_{name}")]
+    ends = meant(given, [one.name for one in rated])
+    found = exact or by_step or [one for one in rated if one.name in ends]
     called = tuple(f"{agent_called(one)}_" for one in names)
     found = [one for one in found if one.name.startswith(called)] or found
     if len(found) == 1:
@@ -97,6 +99,15 @@ def find_checkpoint(run: Run, given: str, names: Collection[str] = ()) -> Checkp
     listed = ", ".join(one.name for one in (found or rated)[-_LISTED:])
     what = "may be any of these" if found else "is no checkpoint that the run rates; these are"
     raise UsageError(f"--checkpoint {given}: {what}: {listed}")
+
+
+def rated_agents(run: Run) -> list[str]:
+    """Everyone whom the run rates at any time, whatever becomes of the ratings."""
+    try:
+        found = (run.whole if isinstance(run, CheckpointRun) else run).ratings
+    except (Inconclusive, NotApplicable):
+        return []
+    return [one.name for one in (*found.agents, *found.others)]
 
 
 def earlier(run: Run, checkpoint: Checkpoint) -> list[Checkpoint]:

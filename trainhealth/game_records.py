@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainhealth.events import Fields
-from trainhealth.games import Flaws, Game, Seat, agent_called
+from trainhealth.games import Flaws, Game, Seat
+from trainhealth.ratings import agent_called
 
 FIELDS = (
     "run_name",

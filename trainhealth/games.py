@@ -19,7 +19,7 @@ import numpy as np
 
 from trainhealth.measurement import Measurement
 from trainhealth.plackett_luce import ELO, Fit, Places, fit
-from trainhealth.ratings import Checkpoint, Role, role_of
+from trainhealth.ratings import Checkpoint, Role, agent_called, role_of
 from trainhealth.sprt import GATE, Decision, Design, sprt
 from trainhealth.thresholds import AgentPatterns
 from trainhealth.verdicts import Inconclusive, NotApplicable
@@ -120,11 +120,6 @@ class Flaws:
             if (listed := [f"{number:,} {kind}" for kind, number in found.items() if number])
         ]
         return "; ".join([*said, taken] if self.assumed else said)
-
-
-def agent_called(name: str) -> str:
-    """An agent's name as metrics have it: ``run/adapter_v50`` is ``run_adapter_v50``."""
-    return name.strip().replace("/", "_")
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,8 +66,8 @@ class Checkpoint:
 
     @property
     def family(self) -> str:
-        """What all checkpoints of one run are called before their step."""
-        return self.name.removesuffix(str(self.step))
+        """What all checkpoints of one run are called but for their step."""
+        return re.sub(rf"^(.*)(?<!\d)0*{self.step}(?!\d)", r"\1", self.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,18 +173,25 @@ class Ratings:
     """All rated agents of a run: references apart, checkpoints in the order they were saved.
 
     `trained` is the training step up to which the run is judged; evaluations beyond it are of what it left behind.
+    `others` are rated beside them, checkpoints of other runs or later ones: no criterion asks of them, but where one is
+    the incumbent.
     """
 
     agents: tuple[Agent, ...]
     trained: float = math.inf
+    others: tuple[Agent, ...] = ()
 
     def until(self, step: float) -> Ratings:
         """The ratings up to and including `step`; agents that were not yet rated are left out."""
-        cut = (
-            replace(agent, series=agent.series.until(step), sigma=agent.sigma and agent.sigma.until(step))
-            for agent in self.agents
-        )
-        return replace(self, agents=tuple(agent for agent in cut if len(agent.series)))
+
+        def cut(agents: Iterable[Agent]) -> tuple[Agent, ...]:
+            found = (
+                replace(agent, series=agent.series.until(step), sigma=agent.sigma and agent.sigma.until(step))
+                for agent in agents
+            )
+            return tuple(agent for agent in found if len(agent.series))
+
+        return replace(self, agents=cut(self.agents), others=cut(self.others))
 
     @cached_property
     def in_training(self) -> Ratings:
@@ -218,9 +225,14 @@ class Ratings:
     @cached_property
     def strengths(self) -> Strengths:
         """How strong the checkpoints truly are. Raises Inconclusive where the ratings are too few to say."""
-        bots = [bot for bot in self._of(Role.REFERENCE) if len(bot.series) >= MIN_POINTS]
+        return self._strengths()
+
+    def _strengths(self, rival: Agent | None = None) -> Strengths:
+        """With that of `rival`, one of the bots or others, beside them."""
+        bots = [bot for bot in self._of(Role.REFERENCE) if len(bot.series) >= MIN_POINTS and bot is not rival]
         base, checkpoints = self.base().trajectory, [agent.trajectory for agent in self.checkpoints()]
-        return strengths(base, [bot.trajectory for bot in bots], checkpoints)
+        rivals = [rival.trajectory] if rival is not None else []
+        return strengths(base, [bot.trajectory for bot in bots], checkpoints, rivals)
 
     @cached_property
     def noise(self) -> Noise:
@@ -244,7 +256,7 @@ class Ratings:
         trained = self.in_training
         fixed = [trained.base(), *(trained.references() if self._of(Role.REFERENCE) else [])]
         found = diagnose(self.strengths, self._drift(fixed))
-        self._require_agreement(found.gain)
+        self._require_agreement(found.gain, self.base())
         return Measurement(
             str(found.state),
             vocabulary=tuple(State),
@@ -255,18 +267,19 @@ class Ratings:
             table=found.table,
         )
 
-    def _require_agreement(self, gain: Estimate) -> None:
+    def _require_agreement(self, gain: Estimate, over: Agent) -> None:
         """A newest checkpoint with few ratings takes its strength from its neighbours; its own may not say otherwise.
 
         Raises:
-            Inconclusive: they do.
+            Inconclusive: they do, of its `gain` over another agent.
         """
-        base, newest = self.base(), self.checkpoints()[-1]
-        last = min(SETTLED, len(newest.series), len(base.series))
-        rated, against = (float(agent.series.values[-last:].mean()) for agent in (newest, base))
+        newest = self.checkpoints()[-1]
+        last = min(SETTLED, len(newest.series), len(over.series))
+        rated, against = (float(agent.series.values[-last:].mean()) for agent in (newest, over))
         if gain.low > 0 and rated + CONTRADICTED * math.sqrt(2) * self.noise.of_mean(last) < against:
+            called = "the base model" if over.role is Role.BASE else over.name
             raise Inconclusive(
-                f"{newest.name} is rated {rated:.0f}, the base model {against:.0f}: against the checkpoints before, "
+                f"{newest.name} is rated {rated:.0f}, {called} {against:.0f}: against the checkpoints before, "
                 f"by which it should be {gain} above; more evaluations of it decide"
             )
 
@@ -299,9 +312,57 @@ class Ratings:
         least, most = expected_gain(float(found.saved[-1]))
         detail = f"{least:.0f} to {most:.0f} Elo are usual by step {found.saved[-1]:.0f}"
         gain = Estimate.of(found.policy[:, -1])
-        self._require_agreement(gain)
+        self._require_agreement(gain, self.base())
         measured = self.estimated(gain, [self.base(), *self.checkpoints()], detail)
         return replace(measured, reference=least, reference_name="the least that is usual for as many steps")
+
+    def lead(self, incumbent: str) -> Measurement:
+        """Strength of the newest checkpoint above that of `incumbent`, an agent that is rated.
+
+        One of the run's own checkpoints has the strength that the policy had; any other never changes, as a reference.
+
+        Raises:
+            Inconclusive: it is the newest checkpoint itself, rated too seldom, or no longer when the run ended.
+        """
+        checkpoints = self.checkpoints()
+        newest, over = checkpoints[-1], self._agent(incumbent)
+        if over.name == newest.name:
+            raise Inconclusive(
+                f"{newest.name} is the incumbent itself; what is to replace it is named with --checkpoint, "
+                "or has to be rated more often"
+            )
+        families = {Checkpoint(one.name, one.checkpoint_step or 0).family for one in checkpoints}
+        if len(families) > 1:
+            listed = ", ".join(one.name for one in checkpoints[-8:])
+            raise Inconclusive(
+                f"checkpoints of {len(families)} runs are rated, and none is called after this one: name the one that "
+                f"is to replace the incumbent with --checkpoint; the newest are {listed}"
+            )
+        if len(over.series) < MIN_POINTS:
+            raise Inconclusive(f"{over.name} is rated {len(over.series)} time(s), {MIN_POINTS} are needed")
+        own = [one.name for one in checkpoints]
+        if over.name in own:
+            policy = self.strengths.policy
+            draws = policy[:, -1] - policy[:, own.index(over.name)]
+        elif over.role is Role.BASE:
+            draws = self.strengths.policy[:, -1]
+        else:
+            over.series.require_fresh()
+            found = self._strengths(over)
+            draws = found.policy[:, -1] - found.rivals[:, 0]
+        gain = Estimate.of(draws)
+        self._require_agreement(gain, over)
+        shown = {one.name: one for one in (self.base(), over, *checkpoints)}
+        detail = f"{newest.name} over {over.name}"
+        return replace(self.estimated(gain, shown.values(), detail), table=(newest.row(), over.row()))
+
+    def _agent(self, name: str) -> Agent:
+        """Raises Inconclusive where it is not rated, or not yet."""
+        found = next((one for one in (*self.agents, *self.others) if one.name == name), None)
+        if found is None:
+            last = max((float(one.series.steps[-1]) for one in self.agents if len(one.series)), default=math.nan)
+            raise Inconclusive(f"{name} is not rated up to step {last:.15g}, where what is judged here ends")
+        return found
 
     def newer_over_older(self) -> Estimate:
         """Strength of the newer half of the checkpoints over the older half's.
@@ -437,10 +498,27 @@ def role_of(name: str, patterns: AgentPatterns) -> tuple[Role, int | None] | Non
     return None
 
 
-def ratings(series: Mapping[str, Series], patterns: AgentPatterns, sigmas: Mapping[str, Series]) -> Ratings:
+def agent_called(name: str) -> str:
+    """An agent's name as metrics have it: ``run/adapter_v50`` is ``run_adapter_v50``."""
+    return name.strip().replace("/", "_")
+
+
+def meant(name: str, agents: Iterable[str]) -> list[str]:
+    """The `agents` that `name` stands for: the one that is called so, else those whose name ends so."""
+    called, known = agent_called(name), list(dict.fromkeys(agents))
+    return [one for one in known if one == called] or [one for one in known if called and one.endswith(f"_{called}")]
+
+
+def ratings(
+    series: Mapping[str, Series],
+    patterns: AgentPatterns,
+    sigmas: Mapping[str, Series],
+    run_names: Iterable[str] = (),
+) -> Ratings:
     """Sort rating `series` (agent name -> trajectory) into roles; checkpoints by the step in their name.
 
-    `sigmas` (Elo) stand beside those ratings that have them.
+    `sigmas` (Elo) stand beside those ratings that have them. Where checkpoints are called after the run, the rest are
+    those of other runs.
     """
     agents = []
     for name, one in series.items():
@@ -449,4 +527,10 @@ def ratings(series: Mapping[str, Series], patterns: AgentPatterns, sigmas: Mappi
             agents.append(Agent(name, known[0], one, known[1], sigmas.get(name)))
     order = {Role.BASE: 0, Role.REFERENCE: 1, Role.CHECKPOINT: 2}
     agents.sort(key=lambda a: (order[a.role], a.checkpoint_step if a.checkpoint_step is not None else -1, a.name))
-    return Ratings(tuple(agents))
+    called = tuple(f"{agent_called(name)}_" for name in run_names if name)
+    own = {one.name for one in agents if one.role is Role.CHECKPOINT and one.name.startswith(called)}
+    foreign = {one.name for one in agents if own and one.role is Role.CHECKPOINT and one.name not in own}
+    return Ratings(
+        tuple(one for one in agents if one.name not in foreign),
+        others=tuple(one for one in agents if one.name in foreign),
+    )

@@ -190,7 +190,7 @@ class Run:
                 series[name] = self._series(name, Alias(key), unit="Elo")
             if known := sigma_of(key, patterns):
                 sigmas[known[0]] = self._series(known[0], Alias(key, known[1]), unit="Elo")
-        return ratings(series, patterns, sigmas)
+        return ratings(series, patterns, sigmas, (self.label, self.record.id, self.record.name))
 
     @cached_property
     def rated(self) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -103,6 +103,7 @@ class Strengths:
         noise: Elo (standard deviation) of one rating around the agent's strength, and its pull.
         evaluations: how many evaluations the estimate rests on.
         smoothed: whether the ratings have less noise than games leave, and the policy has that of usual games instead.
+        rivals: (draws, rivals) Elo above the base model, of fixed agents that are compared with the policy.
     """
 
     policy: Floats
@@ -111,6 +112,7 @@ class Strengths:
     noise: Noise
     evaluations: int
     smoothed: bool = False
+    rivals: Floats = field(default_factory=lambda: np.zeros((DRAWS, 0)))
 
     @property
     def recent(self) -> Floats:
@@ -135,8 +137,15 @@ class Strengths:
         return int(np.argmax(self.policy.mean(axis=0)))
 
 
-def strengths(base: Trajectory, bots: Sequence[Trajectory], checkpoints: Sequence[Trajectory]) -> Strengths:
+def strengths(
+    base: Trajectory,
+    bots: Sequence[Trajectory],
+    checkpoints: Sequence[Trajectory],
+    rivals: Sequence[Trajectory] = (),
+) -> Strengths:
     """Posterior of the strengths; checkpoints in the order they were saved.
+
+    `rivals` are fixed agents as the bots are, of any strength, of which the policy makes no prey.
 
     A linear model with Gaussian priors at every pull and roughness of a grid; the grid is weighed by its marginal
     likelihood, so what is unknown of both widens the result. The marginal likelihood also undoes the bias that
@@ -145,16 +154,17 @@ def strengths(base: Trajectory, bots: Sequence[Trajectory], checkpoints: Sequenc
     Raises:
         Inconclusive: too few ratings to tell noise from movement.
     """
-    agents = [base, *bots, *checkpoints]
+    agents = [base, *bots, *rivals, *checkpoints]
+    fixed = len(bots) + len(rivals)
     moves = _moves(agents)
-    data = moves.less_the_pool(len(bots), len(checkpoints))
+    data = moves.less_the_pool(len(bots), len(agents) - 1)
     free = len(agents) - 1
     freedom = len(moves.agent) - len(np.unique(moves.at)) - data.design.shape[1] - 1
     if freedom < FREEDOM:
         raise Inconclusive(f"the {len(agents)} agents are rated too seldom to tell a gain from the noise of ratings")
 
     saved = np.array([one.saved or 0 for one in checkpoints], dtype=np.float64)
-    priors = [_prior(len(bots), saved, roughness) for roughness in ROUGHNESS]
+    priors = [_prior(len(bots), len(rivals), saved, roughness) for roughness in ROUGHNESS]
     noise = data.noise(freedom)
     posterior = data.posterior(priors, np.full(len(PULLS), noise))
     pull = posterior.mean(PULLS)
@@ -162,17 +172,18 @@ def strengths(base: Trajectory, bots: Sequence[Trajectory], checkpoints: Sequenc
     # then how they move says nothing of how far they have to go, and the last ones are taken as they stand.
     smoothed = noise < (pull * ONE_GAME) ** 2 / MOST_GAMES
     if smoothed:
-        data = _last(agents, moves).less_the_pool(len(bots), len(checkpoints))
+        data = _last(agents, moves).less_the_pool(len(bots), free)
         posterior = data.posterior(priors, (PULLS * AT_ITS_WORD) ** 2).mixed(posterior, SLOW)
     draws = posterior.draw(freedom)
     pull = min(pull, 1.0)
     return Strengths(
-        policy=draws[:, len(bots) : free],
+        policy=draws[:, fixed:free],
         saved=saved,
         bots_lost=draws[:, -1] if bots else np.zeros(len(draws)),
         noise=Noise(math.sqrt(noise / (pull * (2 - pull))), pull),
         evaluations=len(np.unique(moves.at)),
         smoothed=bool(smoothed),
+        rivals=draws[:, len(bots) : fixed],
     )
 
 
@@ -189,9 +200,8 @@ class _Moves:
     change: Floats
     progress: Floats
 
-    def less_the_pool(self, bots: int, checkpoints: int) -> _Data:
-        """What is left of the agents (the base model, bots, checkpoints) less their mean of the same evaluation."""
-        count = bots + checkpoints
+    def less_the_pool(self, bots: int, count: int) -> _Data:
+        """What is left of the agents (the base model, bots, `count` with all others) less their evaluation's mean."""
         design = np.zeros((len(self.agent), count + bool(bots)))
         rated = self.agent > 0
         design[np.flatnonzero(rated), self.agent[rated] - 1] = 1.0
@@ -311,15 +321,16 @@ class _Posterior:
         return np.concatenate(parts)
 
 
-def _prior(bots: int, saved: Floats, roughness: float) -> Floats:
-    """Covariance of what is estimated: bots, checkpoints, and what the bots lose (where there are bots)."""
-    count = bots + len(saved)
+def _prior(bots: int, rivals: int, saved: Floats, roughness: float) -> Floats:
+    """Covariance of what is estimated: bots, rivals, checkpoints, and what the bots lose (where there are bots)."""
+    fixed = bots + rivals
+    count = fixed + len(saved)
     prior = np.zeros((count + bool(bots), count + bool(bots)))
-    prior[range(bots), range(bots)] = BOT**2
+    prior[range(fixed), range(fixed)] = BOT**2
     trained = (saved + 1) / (saved[-1] + 1) if len(saved) else saved
     low, high = np.minimum.outer(trained, trained), np.maximum.outer(trained, trained)
     policy = STEADY**2 * np.outer(trained, trained) + roughness**2 * low**2 * (3 * high - low) / 2
-    prior[bots:count, bots:count] = policy + UNLIKE**2 * np.eye(len(saved))
+    prior[fixed:count, fixed:count] = policy + UNLIKE**2 * np.eye(len(saved))
     if bots:
         prior[-1, -1] = SHIFT**2
     return prior

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainhealth.games import Games
+from trainhealth.incumbent import Incumbent
 from trainhealth.judge import Judge
 
 
@@ -11,8 +12,9 @@ def test_games_gap(games: Games, criterion: Judge) -> None:
     criterion.judge(games.gap())
 
 
-def test_games_incumbent(games: Games, criterion: Judge) -> None:
+def test_games_incumbent(incumbent: Incumbent, games: Games, criterion: Judge) -> None:
     """Whether the newest checkpoint is better than the incumbent, by a sequential test over the games they met in."""
+    incumbent.in_games()
     criterion.judge(games.against_incumbent())
 
 

@@ -7,6 +7,8 @@
 # Everything comes from the environment and is handed on as it is; nothing of it is ever read as a command.
 #
 #   TRAINHEALTH_RUN_ID       what --run-id takes
+#   TRAINHEALTH_CHECKPOINT   the checkpoint to decide on: its name, the end of that, or its step (the newest)
+#   TRAINHEALTH_INCUMBENT    the agent that it is to replace
 #   TRAINHEALTH_THRESHOLDS   thresholds file         TRAINHEALTH_PROFILE   profile of it
 #   TRAINHEALTH_EVENTS       files, folders or globs of events, one to a line
 #   TRAINHEALTH_ARGS         more arguments of pytest, one to a line (--set, then its value on the next)
@@ -34,6 +36,8 @@ refuse() {
 
 # With = behind each option, no value is taken for an option or for a path to checks.
 arguments=("--run-id=$TRAINHEALTH_RUN_ID" "--report-dir=$report_dir")
+[ -z "${TRAINHEALTH_CHECKPOINT:-}" ] || arguments+=("--checkpoint=$TRAINHEALTH_CHECKPOINT")
+[ -z "${TRAINHEALTH_INCUMBENT:-}" ] || arguments+=("--incumbent=$TRAINHEALTH_INCUMBENT")
 [ -z "${TRAINHEALTH_THRESHOLDS:-}" ] || arguments+=("--thresholds=$TRAINHEALTH_THRESHOLDS")
 [ -z "${TRAINHEALTH_PROFILE:-}" ] || arguments+=("--profile=$TRAINHEALTH_PROFILE")
 while IFS= read -r line; do

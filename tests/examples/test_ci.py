@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -169,6 +170,16 @@ def test_what_cannot_be_judged_is_tried_again_so_often(action: Run, tmp_path: Pa
     assert done.output.count("gate: ERROR (exit 11)") == 2
 
 
+def test_a_checkpoint_is_decided_on(action: Run) -> None:
+    done = action(run_id="demo-healthy", checkpoint="adapter_v190", incumbent="base_model", arguments="--quiet-report")
+    assert done.status == 0, done.output
+    assert done.outputs["verdict"] == "promote"
+    document = json.loads((done.workspace / "training-health/demo-healthy/verdict.json").read_text("utf-8"))
+    assert document["candidate"]["name"] == "grpo-demo-healthy_adapter_v190"
+    judged = {one["criterion"]: one["verdict"] for one in document["judgements"]}
+    assert judged["learning.incumbent_gap"] == "PASS"
+
+
 @pytest.mark.parametrize("arguments", ["--collect-only", "--version", "--fixtures"])
 def test_what_judges_nothing_promotes_nothing(action: Run, arguments: str) -> None:
     done = action(run_id="demo-collapsed", arguments=arguments)
@@ -178,7 +189,7 @@ def test_what_judges_nothing_promotes_nothing(action: Run, arguments: str) -> No
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_an_input_is_no_command(action: Run, text: str) -> None:
-    inputs = dict.fromkeys(("thresholds", "profile", "events"), text)
+    inputs = dict.fromkeys(("thresholds", "profile", "events", "checkpoint", "incumbent"), text)
     done = action(run_id=text, **inputs, arguments="--quiet-report\n$(touch pwned)\n`touch pwned`")
     assert done.status == 4
     assert done.outputs["verdict"] == "none"

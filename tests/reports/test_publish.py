@@ -74,7 +74,7 @@ def publisher(server: WandbServer, run: ServedRun, artifact: str = "", alias: st
     found = find_run(run.id, Place(server.url, run.project, run.entity), Access(timeout=120))
     assert isinstance(found, CloudRun)
     server.forget()
-    return Publisher(found, artifact, alias)
+    return Publisher(found, (artifact,), alias)
 
 
 def mutations(server: WandbServer) -> list[Request]:
@@ -311,6 +311,29 @@ def test_a_promotion(server: WandbServer, demo: ServedRun, tmp_path: Path, worke
     assert "published trainhealth:pass to" in output
 
 
+@pytest.mark.parametrize("given", ["190", "adapter_v190", "grpo-demo-healthy/adapter_v190"])
+def test_the_checkpoint_that_was_meant_is_promoted(
+    server: WandbServer, demo: ServedRun, tmp_path: Path, given: str
+) -> None:
+    """By its step, too; its artifact goes by the end of the name, or by all of it where both are there."""
+    demo.artifacts = [ServedArtifact(name, 0) for name in ("adapter", "adapter_v19", "adapter_v190", "190")]
+    if "/" in given:
+        demo.artifacts.append(ServedArtifact("grpo-demo-healthy_adapter_v190", 0))
+    promotion = ("--publish", "--publish-alias", "promoted", "--checkpoint", given)
+    status, output = judge(tmp_path, "--run-id", demo.path, *promotion)
+    assert status == 0, output
+    expected = "grpo-demo-healthy_adapter_v190" if "/" in given else "adapter_v190"
+    assert [one.name for one in demo.artifacts if one.aliases] == [expected]
+
+
+def test_a_checkpoint_without_an_artifact_promotes_none(server: WandbServer, demo: ServedRun, tmp_path: Path) -> None:
+    promotion = ("--publish", "--publish-alias", "promoted", "--checkpoint", "190")
+    status, output = judge(tmp_path, "--run-id", demo.path, *promotion)
+    assert status == 11
+    assert "'grpo-demo-healthy_adapter_v190' or 'adapter_v190'" in output
+    assert not any(one.aliases for one in demo.artifacts)
+
+
 def test_a_failure_is_published_and_not_promoted(server: WandbServer, demo: ServedRun, tmp_path: Path) -> None:
     promotion = ("--publish", "--publish-alias", "promoted", "--publish-artifact", "adapter:v50")
     status, _ = judge(tmp_path, "--run-id", demo.path, *promotion, "--set", "stability.kl_level.fail=> 1e-6",
@@ -379,7 +402,7 @@ def test_an_alias_is_for_one_artifact_of_one_run(
     alias: str | None, artifact: str | None, given: str | None, runs: int, words: str
 ) -> None:
     with pytest.raises(UsageError, match=re.escape(words)):
-        check_alias(alias, artifact, given, runs)
-    check_alias("promoted", "adapter:v50", "adapter:v50", 1)
-    check_alias("promoted", "adapter_v50", None, 1)
-    check_alias(None, None, None, 100)
+        check_alias(alias, [artifact] if artifact else [], given, runs)
+    check_alias("promoted", ["adapter:v50"], "adapter:v50", 1)
+    check_alias("promoted", ["adapter_v50"], None, 1)
+    check_alias(None, [], None, 100)

@@ -54,6 +54,12 @@ def test_names() -> None:
     assert [c.step for c in earlier(one, Checkpoint("a_adapter_v190", 190))] == [100, 50]
 
 
+def test_all_checkpoints_of_a_run_are_one_family() -> None:
+    names = {"a_adapter_v50": 50, "a_adapter_v0100": 100, "grpo-50_adapter_v50": 50, "ckpt-7-lora": 7}
+    families = [Checkpoint(name, step).family for name, step in names.items()]
+    assert families == ["a_adapter_v", "a_adapter_v", "grpo-50_adapter_v", "ckpt--lora"]
+
+
 def test_a_run_without_ratings() -> None:
     one = run({"_step": column(np.arange(200))})
     assert find_checkpoint(one, "adapter_v50").step == 50

@@ -242,6 +242,10 @@ class Thresholds:
         """The first pattern that switches the criterion off."""
         return next((off for off in self.off if off.matches(criterion_id)), None)
 
+    def judges(self, criterion_id: str) -> bool:
+        """Whether the criterion is there and not switched off."""
+        return criterion_id in self.criteria and self.is_off(criterion_id) is None
+
     def waiver_for(self, criterion_id: str, run_names: Collection[str]) -> Waiver | None:
         """The first waiver for the criterion and for any of the names of a run."""
         return next((waiver for waiver in self.waivers if waiver.covers(criterion_id, run_names)), None)
