@@ -529,6 +529,7 @@ class EventAggregates:
             window="" if first is None or last is None else span((first, last)),
             keys=keys,
             non_finite=non_finite if math.isfinite(number) else max(non_finite, 1),
+            where=", ".join(quality.field for quality in flaws if quality.non_finite),
             detail=_sentence(detail, *map(str, flaws), str(self.attribution), *self.notes),
             table=tuple(table),
         )

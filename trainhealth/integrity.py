@@ -12,7 +12,7 @@ from trainhealth.history import COVERAGES, Floats, Rows, RunRecord
 from trainhealth.measurement import Measurement, Trace
 from trainhealth.pace import step_times
 from trainhealth.run import STEP, Run
-from trainhealth.series import Series
+from trainhealth.series import Series, firsts
 from trainhealth.steps import StepAxis
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
@@ -345,6 +345,7 @@ def non_finite(run: Run, *names: str) -> Measurement:
         window="whole run",
         keys=tuple(found) or tuple(logged),
         trace=Trace(steps, np.full(len(steps), np.nan), run.steps.key),
+        where=firsts(zip(steps.tolist(), found, strict=True)),
         detail="; ".join(shown[:8]),
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from trainhealth.history import Floats
 from trainhealth.measurement import Measurement
 from trainhealth.run import Run
-from trainhealth.series import Series
+from trainhealth.series import Series, first_non_finite
 from trainhealth.thresholds import Window
 from trainhealth.trends import change, level
 from trainhealth.verdicts import Inconclusive, NotApplicable
@@ -134,7 +134,9 @@ def best_change(parts: list[Series], window: Window) -> Measurement:
     widest = (max(low for low, _ in intervals), max(high for _, high in intervals))
     among = f"; the surest rise among {len(parts)} parts" if len(parts) > 1 else ""
     lost = sum(len(one) - len(one.finite) for one in parts)
-    return replace(surest, interval=widest, non_finite=lost, detail=surest.detail + among)
+    return replace(
+        surest, interval=widest, non_finite=lost, where=first_non_finite(*parts), detail=surest.detail + among
+    )
 
 
 def dominance(parts: list[Series], window: Window) -> Measurement:
@@ -158,4 +160,4 @@ def dominance(parts: list[Series], window: Window) -> Measurement:
 def _of_all(measured: Measurement, parts: list[Series]) -> Measurement:
     """`measured` of one of `parts`, chosen for its values: a NaN in any of them could have hidden another choice."""
     lost = sum(len(one) - len(one.finite) for one in parts)
-    return replace(measured, keys=tuple(one.key for one in parts), non_finite=lost)
+    return replace(measured, keys=tuple(one.key for one in parts), non_finite=lost, where=first_non_finite(*parts))

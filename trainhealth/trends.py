@@ -221,7 +221,8 @@ def agreement(reward: Measurement, gain: Measurement) -> Measurement:
     """
     for one in (reward, gain):
         if one.non_finite:
-            raise Inconclusive(f"{one.non_finite} of {one.points} points of {', '.join(one.keys[:3])} are not finite")
+            where = one.where or ", ".join(one.keys[:3])
+            raise Inconclusive(f"{one.non_finite} of {one.points} points are not finite ({where})")
     low, high = gain.interval or (math.nan, math.nan)
     flat = gain.reference is not None and high < max(gain.reference, 0.0)
     rose = (reward.interval or (0.0, 0.0))[0] > 0

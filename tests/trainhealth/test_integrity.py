@@ -164,6 +164,7 @@ def test_one_non_finite_value_is_found(value: float) -> None:
     columns = {"_step": column(range(20_000)), "kl/mean": column(np.ones(20_000)), "other": column(broken)}
     found = integrity.non_finite(run(columns | {"train/kl": column(broken)}), "loss", "kl")
     assert (found.value, found.detail) == (1.0, "train/kl: 1, first at step 12345")
+    assert found.where == "train/kl, first at step 12345"
     assert integrity.non_finite(run(columns), "loss", "kl").value == 0.0
     assert "NaN or infinite values in metrics that no criterion asks for: other" in run(columns).summary().notes
     with pytest.raises(Inconclusive, match="none of loss"):
