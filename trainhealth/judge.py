@@ -12,6 +12,9 @@ from trainhealth.measurement import Measurement
 from trainhealth.thresholds import Criterion, Waiver, Window
 from trainhealth.verdicts import Absent, Inconclusive, Judgement, NotApplicable, Verdict
 
+_TO_DO = (Verdict.FAIL, Verdict.WARN, Verdict.WAIVED)
+"""Where something is to be done."""
+
 
 @dataclass(slots=True)
 class Judge:
@@ -81,6 +84,7 @@ class Judge:
             worst_at=worst[0] if worst else None,
             worst_value=worst[1] if worst else None,
             detail=measurement.detail,
+            **({"action": measurement.action} if measurement.action and verdict in _TO_DO else {}),
             table=tuple(dict(row) for row in measurement.table),
         )
 
@@ -141,7 +145,7 @@ class Judge:
                 "required": self.criterion.required,
                 "warn": tuple(map(str, self.criterion.warn)),
                 "fail": tuple(map(str, self.criterion.fail)),
-                "action": self.criterion.action if verdict in (Verdict.FAIL, Verdict.WARN, Verdict.WAIVED) else "",
+                "action": self.criterion.action if verdict in _TO_DO else "",
                 "source": self.criterion.source,
                 **found,
             }
