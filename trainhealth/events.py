@@ -106,6 +106,13 @@ class EventAggregates:
         """All events of the run."""
         return self.everything.count("events")
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader must know of the events even where nothing is wrong with what they say."""
+        malformed, first = self.attribution.malformed, self.attribution.first_malformed
+        lines = "1 malformed record" if malformed == 1 else f"{malformed:,} malformed records"
+        return (*([f"{lines} among the events left out, the first: {first}"] if malformed else []), *self.notes)
+
     def rollout_duration(self, q: float) -> Measurement:
         """The `q` quantile (0.5 or 0.95) of the durations of completed rollouts, in seconds.
 
