@@ -19,9 +19,11 @@ from trainhealth.charts import CHARTS, Chart, Charts
 from trainhealth.sweeps import SWEEP, Comparison
 from trainhealth.verdicts import (
     JUDGEMENT,
+    REMARKS,
     RUN,
     Candidate,
     Judgement,
+    Remarks,
     RunSummary,
     RunVerdict,
     Verdict,
@@ -80,6 +82,7 @@ class Collector:
         self._runs = runs
         self._summaries: dict[str, RunSummary] = {}
         self._charts: dict[str, Charts] = {}
+        self._remarks: dict[str, tuple[str, ...]] = {}
         self.rules: Sequence[str] = config.getoption("rule_notes", None) or ()
         """What makes this session stricter or laxer than its limits alone; among the notes of every run as well."""
         self._waivers: Mapping[str, Sequence[tuple[str, str]]] = config.getoption("run_waivers", None) or {}
@@ -156,7 +159,7 @@ class Collector:
 
     def _verdict(self, run: str, judgements: list[Judgement]) -> RunVerdict:
         summary = self._summaries.get(run, RunSummary(run=run))
-        notes = (*self._waived(run, judgements), *self.rules, *summary.notes)
+        notes = (*self._waived(run, judgements), *self.rules, *summary.notes, *self._remarks.get(run, ()))
         found = judge_run(summary.model_copy(update={"notes": notes}), judgements)
         found = self._whole(found, judgements, self._criteria)
         return found.model_copy(update={"candidate": self._candidate})
@@ -206,6 +209,9 @@ class Collector:
             elif name == CHARTS:
                 charts = Charts.model_validate_json(str(value))
                 self._charts.setdefault(charts.run, charts)
+            elif name == REMARKS:
+                remarks = Remarks.model_validate_json(str(value))
+                self._remarks[remarks.run] = remarks.notes
             elif name == SWEEP:
                 self._comparison = Comparison.model_validate_json(str(value))
         said = judgements(report)

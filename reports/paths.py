@@ -67,9 +67,11 @@ def replace(path: Path, text: str) -> None:
     new = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         with new.open("x", encoding="utf-8", newline="") as file:
+            if path.is_file() and not path.is_symlink():
+                shutil.copymode(path, new)
             file.write(text)
-        if path.is_file() and not path.is_symlink():
-            shutil.copymode(path, new)
+            file.flush()
+            os.fsync(file.fileno())  # else a loss of power may leave the new name and no text
         os.replace(new, path)
     finally:
         new.unlink(missing_ok=True)

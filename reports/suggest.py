@@ -6,12 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from reports.collect import COLLECTOR
+from reports.collect import COLLECTOR, runs_to_judge
 from reports.paths import complain, shown
 from trainhealth.errors import UsageError
-from trainhealth.suggestions import suggest
+from trainhealth.suggestions import require_runs, suggest
 
 _WRITTEN = pytest.StashKey[Path]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse before anything is judged what could teach nothing, or could not be written."""
+    config = session.config
+    given = config.getoption("suggest", None)
+    if not given or COLLECTOR not in config.stash:
+        return
+    path = config.invocation_params.dir / given
+    try:
+        require_runs(len(runs_to_judge(config)), "to be judged")
+        if path.exists():
+            raise UsageError(f"--suggest {given}: there is such a file already; name a new one")
+        if not path.parent.is_dir():
+            raise UsageError(f"--suggest {given}: there is no folder {path.parent}")
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -24,12 +41,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         text = suggest(collector.verdicts())
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
-    except UsageError as error:
-        complain(config, str(error))
-    except FileExistsError:
-        complain(config, f"--suggest {given}: there is such a file already; name a new one")
-    except OSError as error:
-        complain(config, f"--suggest {given}: was not written: {error.strerror or error}")
+    except (UsageError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        complain(config, f"--suggest {given}: was not written: {reason or error}")
+        collector.fall_short(session, "no limits were learned")
     else:
         config.stash[_WRITTEN] = path
 

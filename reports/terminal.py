@@ -6,7 +6,7 @@ import re
 import shutil
 import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,7 @@ _COLOURS: dict[Verdict, dict[str, bool]] = {
     Verdict.NOT_APPLICABLE: {},
 }
 _JUDGED = (0, 1, 10, 11)
+_EXCUSES, _MISSING = 5, 6  # lines for criteria that do not apply; metrics named among them
 _PYTEST_STATUS = {2: "interrupted", 3: "internal error", 4: "usage error", 5: "nothing collected"}
 _UNWRAPPED = 100_000
 _LONGEST = 400
@@ -266,10 +267,16 @@ class _Page:
                 self.paragraph(str(change), ", ".join(names), Verdict.NOT_APPLICABLE, indent=4)
 
     def _not_applicable(self, run: RunVerdict) -> None:
-        groups = _alike(one for one in run.judgements if one.verdict is Verdict.NOT_APPLICABLE)
-        if groups:
-            text = "; ".join(f"{_named(alike, run)}: {self._cut(plain(alike[0].reason))}" for alike in groups)
-            self.paragraph(str(Verdict.NOT_APPLICABLE), text, Verdict.NOT_APPLICABLE, indent=2)
+        """Each with its reason where that is short; else how many of each area for which reason."""
+        criteria = [one for one in run.judgements if one.verdict is Verdict.NOT_APPLICABLE]
+        if not criteria:
+            return
+        groups = _alike(criteria)
+        text = "; ".join(f"{_named(alike, run)}: {self._cut(plain(alike[0].reason))}" for alike in groups)
+        if len(text) > _EXCUSES * self._width:
+            told = "; ".join(_excuses(criteria, run))
+            text = f"{len(criteria)} criteria, which -v and the report name: {told}"
+        self.paragraph(str(Verdict.NOT_APPLICABLE), text, Verdict.NOT_APPLICABLE, indent=2)
 
     def _passed(self, judgements: Iterable[Judgement]) -> None:
         by_area: defaultdict[str, list[str]] = defaultdict(list)
@@ -293,6 +300,26 @@ def _alike(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
         key = (one.criterion,) if one.value_text else (one.verdict, one.reason, str(one.blocks))
         groups.setdefault(key, []).append(one)
     return list(groups.values())
+
+
+def _excuses(criteria: Iterable[Judgement], run: RunVerdict) -> Iterator[str]:
+    """Reasons in short, those of most criteria first, with how many of each area; those of one alone by name."""
+    groups: defaultdict[str, list[Judgement]] = defaultdict(list)
+    missing: dict[str, None] = {}
+    for one in criteria:
+        reason = re.split(r"[;:(]", plain(one.reason), maxsplit=1)[0].strip()
+        metric, unlogged, _ = reason.partition(" is not logged")
+        missing |= dict.fromkeys([metric] if unlogged else [])
+        groups["not logged" if unlogged else reason].append(one)
+    for reason, alike in sorted(groups.items(), key=lambda group: -len(group[1])):
+        if len(alike) > 1:
+            keys = [*list(missing)[:_MISSING], *(["…"] if len(missing) > _MISSING else [])]
+            which = f" ({', '.join(keys)})" if reason == "not logged" else ""
+            areas = Counter(plain(one.area) for one in alike)
+            yield f"{cut(reason, 80)}{which}: {', '.join(f'{number} of {area}' for area, number in areas.items())}"
+    alone = [alike[0] for alike in groups.values() if len(alike) == 1]
+    if alone:
+        yield f"each for its own reason: {_named(alone, run)}"
 
 
 def _named(alike: list[Judgement], run: RunVerdict) -> str:

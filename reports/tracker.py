@@ -8,12 +8,13 @@ Nothing in the text tells when it was written, so that the same verdict a second
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from reports.collect import COLLECTOR
+from reports.file_lock import alone_with
 from reports.markdown import safe, table
 from reports.paths import complain, replace, shown
 from reports.sweeps import SweepVerdict, ratings_table, training_table
@@ -48,19 +49,33 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if config.getoption("tracker", None) is None or collector is None:
         return
     path = _path(config)
+    sweep = collector.sweep() if config.getoption("sweep") or config.getoption("filter") else None
+    if sweep is not None:
+        found = [(subject_of_sweep(sweep), list(sweep_results(sweep)))]
+    else:
+        runs = sorted(collector.verdicts(), key=lambda run: run.summary.run)
+        found = [(subject_of(run), list(results(run, collector.charts_of(run.summary.run)))) for run in runs]
     try:
-        before = text = _read(path)
-        sweep = collector.sweep() if config.getoption("sweep") or config.getoption("filter") else None
-        if sweep is not None:
-            text = with_results(text, subject_of_sweep(sweep), list(sweep_results(sweep)))
-        for run in sorted(collector.verdicts(), key=lambda run: run.summary.run) if sweep is None else ():
-            text = with_results(text, subject_of(run), list(results(run, collector.charts_of(run.summary.run))))
-        if text != before:
-            replace(path, text)
+        record(path, found)
     except (TrainhealthError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         complain(config, f"{shown(config, path)} was not written: {reason or error}")
         collector.fall_short(session, "not recorded in the tracker")
+
+
+def record(path: Path, found: Iterable[tuple[Subject, Sequence[str]]]) -> None:
+    """Write results into the tracker at `path`, whole or not at all, and after whoever else is writing there.
+
+    Raises:
+        TrainhealthError: where they belong is not certain, or the file is no text.
+        OSError: it cannot be written.
+    """
+    with alone_with(path):
+        before = text = _read(path)
+        for subject, lines in found:
+            text = with_results(text, subject, lines)
+        if text != before:
+            replace(path, text)
 
 
 def _path(config: pytest.Config) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from collections.abc import Callable
@@ -94,6 +95,24 @@ def test_without_events_performance_is_said_not_to_be_judged(judge: Judge) -> No
     required = judge("--run-id", "demo-healthy", "--profile", "promotion")
     assert required.status == 10
     assert required.of("demo-healthy")["performance.rollout_p95"] == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+def test_flaws_of_events_that_pass_are_noted(judge: Judge, tmp_path: Path, workers: list[str]) -> None:
+    events = tmp_path / "events" / "below"
+    events.mkdir(parents=True)
+    good = gzip.decompress((ROOT / HEALTHY[-1]).read_bytes())
+    (events / "app.ndjson").write_bytes(good + b'{"event": "torn\n')
+    (events / "app.ndjson.1").touch()
+    session = judge("--run-id", "demo-healthy", "--events", str(events.parent), *workers)
+    assert session.status == 0, session.output
+    notes = session.verdict("demo-healthy")["summary"]["notes"]
+    place = f"{events / 'app.ndjson'}:{len(good.splitlines()) + 1}"
+    malformed = f"1 malformed record among the events left out, the first: {place}"
+    empty = f"1 empty file among those of events: {events / 'app.ndjson.1'}"
+    assert notes.count(malformed) == notes.count(empty) == 1
+    assert f"note: {malformed}" in session.output
+    assert f"note: {empty}" in session.output
 
 
 def test_a_path_outside_the_suite_is_judged(judge: Judge, tmp_path: Path) -> None:

@@ -138,6 +138,19 @@ def test_a_window_of_events(server: AxiomServer, judge: Judge) -> None:
     assert {asked.body["endTime"] for asked in server.queries} == {"2025-12-20T10:01:00.000001Z"}
 
 
+def test_events_of_another_time_are_no_pass_as_with_files(server: AxiomServer, judge: Judge) -> None:
+    window = ["--since", "2025-12-10", "--until", "2025-12-11", PERFORMANCE]
+    axiom = judge("--events", "axiom", *window, **server.environment("events"))
+    file = judge("--events", FILE, *window)
+    assert set(file.performance.values()) == {"INCONCLUSIVE"}
+    assert axiom.performance == file.performance
+    assert axiom.status == file.status == 10
+    assert "belongs to this run: there are none 2025-12-10 00:00:00Z to 2025-12-11" in axiom.output
+    # 222 name the run; 200 name none, and lie outside its time as all of them lie outside the window.
+    reason = axiom.judgements["performance.power_wins"]["reason"]
+    assert "within 30 days of that there are 3,251, 2025-12-20 " in reason
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "message"),
     [

@@ -106,6 +106,13 @@ class EventAggregates:
         """All events of the run."""
         return self.everything.count("events")
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader must know of the events even where nothing is wrong with what they say."""
+        malformed, first = self.attribution.malformed, self.attribution.first_malformed
+        lines = "1 malformed record" if malformed == 1 else f"{malformed:,} malformed records"
+        return (*([f"{lines} among the events left out, the first: {first}"] if malformed else []), *self.notes)
+
     def rollout_duration(self, q: float) -> Measurement:
         """The `q` quantile (0.5 or 0.95) of the durations of completed rollouts, in seconds.
 
@@ -529,6 +536,7 @@ class EventAggregates:
             window="" if first is None or last is None else span((first, last)),
             keys=keys,
             non_finite=non_finite if math.isfinite(number) else max(non_finite, 1),
+            where=", ".join(quality.field for quality in flaws if quality.non_finite),
             detail=_sentence(detail, *map(str, flaws), str(self.attribution), *self.notes),
             table=tuple(table),
         )

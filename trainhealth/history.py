@@ -84,6 +84,7 @@ class RunRecord:
         id, name, project, entity: as W&B knows them; empty where unknown.
         source: where it was read from, for people: a path or a URL.
         state: ``running``, ``finished``, ``crashed``, ``failed``, ``killed`` …, as W&B spells them.
+        ends: whether this form of record says when a run has ended; a log of rows alone never does.
         exit_code: of the training process, None if it never said.
         started, heartbeat: unix seconds; the heartbeat is the last sign of life.
         config: flattened with dots: ``{"actor.kl_loss_coef": 0.0}``.
@@ -98,6 +99,7 @@ class RunRecord:
     project: str = ""
     entity: str = ""
     state: str = "running"
+    ends: bool = True
     exit_code: int | None = None
     started: float | None = None
     heartbeat: float | None = None

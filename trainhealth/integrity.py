@@ -12,7 +12,7 @@ from trainhealth.history import COVERAGES, Floats, Rows, RunRecord
 from trainhealth.measurement import Measurement, Trace
 from trainhealth.pace import step_times
 from trainhealth.run import STEP, Run
-from trainhealth.series import Series
+from trainhealth.series import Series, firsts
 from trainhealth.steps import StepAxis
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
@@ -50,7 +50,18 @@ def state(record: RunRecord) -> Measurement:
         code = "" if record.state in ("finished", "failed", "killed") else "no exit was recorded"
     elif record.exit_code not in (0, 1):  # which say no more than the state
         code = f"exit code {record.exit_code}"
-    return Measurement(record.state, vocabulary=STATES, points=1, detail=code)
+    return Measurement(record.state, vocabulary=STATES, points=1, detail=code, action=_never_ends(record))
+
+
+def _never_ends(record: RunRecord) -> str:
+    """What to do about an end that no record of this form would tell; waiting for it would not help."""
+    if record.ends or record.state != "unknown":
+        return ""
+    return (
+        "A record of this form never says whether its run has ended, or whether its last rows are there. What proves "
+        "both: the .wandb file, the run on its server, an MLflow database, or the Trainer's last trainer_state.json "
+        "(docs/sources.md)."
+    )
 
 
 def completion(steps: StepAxis, configured: Mapping[str, Any], run_state: str) -> Measurement:
@@ -99,7 +110,8 @@ def completeness(record: RunRecord) -> Measurement:
     detail = f"{history.length} rows"
     if record.last_logged_step is not None:
         detail += f"; the run's summary ends at _step {record.last_logged_step}"
-    return Measurement(history.coverage, vocabulary=COVERAGES, points=history.length, detail=detail)
+    action = _never_ends(record) if history.coverage == "open" else ""
+    return Measurement(history.coverage, vocabulary=COVERAGES, points=history.length, detail=detail, action=action)
 
 
 def missing_steps(steps: StepAxis) -> Measurement:
@@ -345,6 +357,7 @@ def non_finite(run: Run, *names: str) -> Measurement:
         window="whole run",
         keys=tuple(found) or tuple(logged),
         trace=Trace(steps, np.full(len(steps), np.nan), run.steps.key),
+        where=firsts(zip(steps.tolist(), found, strict=True)),
         detail="; ".join(shown[:8]),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 
 from trainhealth.errors import ThresholdsError, TrainhealthError
@@ -10,6 +11,9 @@ from trainhealth.limits import Bound, Limit, Word
 from trainhealth.measurement import Measurement
 from trainhealth.thresholds import Criterion, Waiver, Window
 from trainhealth.verdicts import Absent, Inconclusive, Judgement, NotApplicable, Verdict
+
+_TO_DO = (Verdict.FAIL, Verdict.WARN, Verdict.WAIVED)
+"""Where something is to be done."""
 
 
 @dataclass(slots=True)
@@ -53,9 +57,13 @@ class Judge:
             relative = f" = {measurement.in_kind(limit.kind.value):.4g}{limit.kind.value}"
             shown = dataclasses.replace(measurement, value=measurement.reference)
             reference = f" of {shown}, {measurement.reference_name}," if measurement.reference_name else f" of {shown}"
-        value_text = f"{measurement}{relative}{_interval(measurement)}"
+        # Where it is about the value itself: the points that it counts, or that leave no number.
+        lost = isinstance(measurement.value, float) and not math.isfinite(measurement.value)
+        about = verdict is not Verdict.PASS and (lost or not measurement.non_finite)
+        counted = _where(measurement) if about else ""
+        value_text = f"{measurement}{counted}{relative}{_interval(measurement)}"
         side = "inside" if verdict is Verdict.PASS else "beyond"
-        reason = f"{measurement}{relative}{reference} is {side} the {self._name(limit)}"
+        reason = f"{measurement}{counted}{relative}{reference} is {side} the {self._name(limit)}"
         if isinstance(limit, Word):
             reason = f"{measurement}: {self._acceptance(verdict)}"
         elif doubt:
@@ -76,6 +84,7 @@ class Judge:
             worst_at=worst[0] if worst else None,
             worst_value=worst[1] if worst else None,
             detail=measurement.detail,
+            **({"action": measurement.action} if measurement.action and verdict in _TO_DO else {}),
             table=tuple(dict(row) for row in measurement.table),
         )
 
@@ -92,7 +101,8 @@ class Judge:
         strictest = (*criterion.warn, *criterion.fail)[0]
         if measurement.non_finite:
             are = "is" if measurement.non_finite == 1 else "are"
-            doubts[strictest] = f"{measurement.non_finite} of {measurement.points} points {are} NaN or infinite"
+            where = _where(measurement)
+            doubts[strictest] = f"{measurement.non_finite} of {measurement.points} points {are} NaN or infinite{where}"
         for limit, doubt in doubts.items():
             return Verdict.INCONCLUSIVE, limit, doubt
         for limit in criterion.warn:
@@ -135,7 +145,7 @@ class Judge:
                 "required": self.criterion.required,
                 "warn": tuple(map(str, self.criterion.warn)),
                 "fail": tuple(map(str, self.criterion.fail)),
-                "action": self.criterion.action if verdict in (Verdict.FAIL, Verdict.WARN, Verdict.WAIVED) else "",
+                "action": self.criterion.action if verdict in _TO_DO else "",
                 "source": self.criterion.source,
                 **found,
             }
@@ -147,6 +157,10 @@ def _ends(measurement: Measurement) -> list[Measurement]:
     if measurement.interval is None:
         return [measurement]
     return [dataclasses.replace(measurement, value=end) for end in measurement.interval]
+
+
+def _where(measurement: Measurement) -> str:
+    return f" ({measurement.where})" if measurement.where else ""
 
 
 def _interval(measurement: Measurement) -> str:

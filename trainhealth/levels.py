@@ -9,7 +9,7 @@ import numpy as np
 from trainhealth.history import Floats
 from trainhealth.measurement import Measurement
 from trainhealth.run import Run
-from trainhealth.series import Series
+from trainhealth.series import Series, first_non_finite
 from trainhealth.thresholds import Window
 from trainhealth.trends import change, level
 from trainhealth.verdicts import Inconclusive, NotApplicable
@@ -115,19 +115,28 @@ def alive(parts: list[Series], window: Window) -> Measurement:
 def best_change(parts: list[Series], window: Window) -> Measurement:
     """The change (`trends.change`) of the one of `parts` that most surely rises.
 
+    Its interval is that of the largest true change among them: at its lower end corrected for the choice, at its
+    upper end the highest of all, as a fall is sure only where every part surely falls.
+
     Raises Inconclusive where none of them moves, or has points enough.
     """
     found = []
     reasons = []
     for one in parts:
         try:
-            found.append(change(one.window(window)))
+            found.append(change(one.window(window), chosen_from=len(parts)))
         except Inconclusive as reason:
             reasons.append(str(reason))
     if not found:
         raise Inconclusive("; ".join(reasons))
+    intervals = [one.interval for one in found if one.interval is not None]
     surest = max(found, key=lambda one: one.interval[0] if one.interval else -np.inf)
-    return replace(surest, non_finite=sum(len(one) - len(one.finite) for one in parts))
+    widest = (max(low for low, _ in intervals), max(high for _, high in intervals))
+    among = f"; the surest rise among {len(parts)} parts" if len(parts) > 1 else ""
+    lost = sum(len(one) - len(one.finite) for one in parts)
+    return replace(
+        surest, interval=widest, non_finite=lost, where=first_non_finite(*parts), detail=surest.detail + among
+    )
 
 
 def dominance(parts: list[Series], window: Window) -> Measurement:
@@ -151,4 +160,4 @@ def dominance(parts: list[Series], window: Window) -> Measurement:
 def _of_all(measured: Measurement, parts: list[Series]) -> Measurement:
     """`measured` of one of `parts`, chosen for its values: a NaN in any of them could have hidden another choice."""
     lost = sum(len(one) - len(one.finite) for one in parts)
-    return replace(measured, keys=tuple(one.key for one in parts), non_finite=lost)
+    return replace(measured, keys=tuple(one.key for one in parts), non_finite=lost, where=first_non_finite(*parts))

@@ -50,6 +50,8 @@ class Measurement:
         trace: the points, to find the worst step.
         interval: 95 % interval of the value, in its unit, where one is known; a limit inside it decides nothing.
         non_finite: how many NaN or infinite points lie in the window; any of them rules out a pass.
+        where: of these points, or of those that the value counts: ``train/kl, first at step 77``.
+        action: what to do, where what the criterion says would not help.
         detail: one more sentence for the message.
         table: rows for reports, each a mapping of column to number or text.
     """
@@ -65,6 +67,8 @@ class Measurement:
     trace: Trace | None = None
     interval: tuple[float, float] | None = None
     non_finite: int = 0
+    where: str = ""
+    action: str = ""
     detail: str = ""
     table: tuple[Mapping[str, Any], ...] = field(default=())
 

@@ -20,7 +20,7 @@ import numpy as np
 from trainhealth.diagnosis import State, diagnose, expected_gain
 from trainhealth.history import Floats
 from trainhealth.measurement import Measurement, Trace
-from trainhealth.series import Series
+from trainhealth.series import Series, first_non_finite
 from trainhealth.thresholds import AgentPatterns, Alias
 from trainhealth.trajectory import Estimate, Noise, Strengths, Trajectory, strengths
 from trainhealth.verdicts import Inconclusive
@@ -252,7 +252,10 @@ class Ratings:
         for agent in self.agents:
             lost = len(agent.series) - len(agent.series.finite)
             if lost:
-                raise Inconclusive(f"{lost} of {len(agent.series)} ratings of {agent.name} are NaN or infinite")
+                raise Inconclusive(
+                    f"{lost} of {len(agent.series)} ratings of {agent.name} are NaN or infinite "
+                    f"({first_non_finite(agent.series)})"
+                )
         trained = self.in_training
         fixed = [trained.base(), *(trained.references() if self._of(Role.REFERENCE) else [])]
         found = diagnose(self.strengths, self._drift(fixed))
@@ -397,6 +400,7 @@ class Ratings:
             keys=tuple(agent.series.key for agent in shown),
             trace=Trace(newest.steps, newest.values, newest.axis),
             non_finite=sum(len(agent.series) - len(agent.series.finite) for agent in shown),
+            where=first_non_finite(*(agent.series for agent in shown)),
             detail=detail,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,9 @@ from trainhealth.history import Floats
 from trainhealth.measurement import Measurement, Trace
 from trainhealth.thresholds import Window
 from trainhealth.verdicts import Inconclusive
+
+NAMED = 3
+"""Metrics that a message names."""
 
 SILENT_GAPS = 3
 SILENT_SHARE = 0.1
@@ -126,6 +129,7 @@ class Series:
             keys=(self.key,),
             trace=trace or Trace(self.steps, self.values, self.axis),
             non_finite=len(self) - len(self.finite),
+            where=first_non_finite(self),
             interval=interval,
             detail=detail,
         )
@@ -152,6 +156,18 @@ class Series:
         steps, values = self.steps[keep], self.values[keep]
         spread = steps - steps.mean()
         return float(spread @ (values - values.mean()) / (spread @ spread)) if spread.any() else 0.0
+
+
+def first_non_finite(*series: Series) -> str:
+    """``train/kl, first at step 77; …``: which of `series` hold NaN or infinity, the earliest first; empty for none."""
+    bad = [(float(one.steps[~np.isfinite(one.values)][0]), one.key) for one in series if len(one.finite) < len(one)]
+    return firsts(bad)
+
+
+def firsts(found: Iterable[tuple[float, str]]) -> str:
+    """(step, key) of the first of each metric as text, the earliest ones by name."""
+    named = [f"{key}, first at step {step:.15g}" for step, key in sorted(found)]
+    return "; ".join([*named[:NAMED], *([f"and {len(named) - NAMED} more"] if len(named) > NAMED else [])])
 
 
 STATISTICS: dict[str, Callable[[Series], float]] = {

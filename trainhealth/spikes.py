@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from trainhealth.history import Floats
 from trainhealth.measurement import Measurement, Trace
-from trainhealth.series import Series
+from trainhealth.series import Series, first_non_finite
 
 HISTORY = 21
 """Points in a running median: long enough to ignore a spike, short enough to follow a warm-up."""
@@ -97,6 +97,7 @@ def kl_spikes(*series: Series) -> Measurement:
         keys=tuple(one.key for one in series),
         trace=Trace(worst.steps, worst.values, worst.axis),
         non_finite=sum(len(one) - len(one.finite) for one in series),
+        where=first_non_finite(*series),
         detail=f"at step {shown}{' …' if len(steps) > 8 else ''}" if steps else f"highest {_highest(worst)}",
     )
 

@@ -48,6 +48,16 @@ class _Learned:
         return f"{self.sign} {limit:.12g}{self.kind.value}" if possible and beyond else None
 
 
+def require_runs(number: int, which: str) -> None:
+    """Raise UsageError where fewer than `RUNS` runs, those `which`, are there to learn from."""
+    if number < RUNS:
+        are = "is" if number == 1 else "are"
+        raise UsageError(
+            f"limits are learned from {RUNS} or more runs that pass or warn; there {are} {number} {which}: "
+            "name more good runs"
+        )
+
+
 def suggest(verdicts: Sequence[RunVerdict]) -> str:
     """A thresholds file that starts from the shipped one, with the limits that the runs among `verdicts` suggest.
 
@@ -58,11 +68,7 @@ def suggest(verdicts: Sequence[RunVerdict]) -> str:
     """
     good = [one for one in verdicts if one.verdict in (Verdict.PASS, Verdict.WARN)]
     others = [f"{one.summary.run} {one.verdict}" for one in verdicts if one not in good]
-    if len(good) < RUNS:
-        not_good = f" ({', '.join(others)})" if others else ""
-        raise UsageError(
-            f"--suggest: limits are learned from {RUNS} or more runs that pass or warn; there are {len(good)}{not_good}"
-        )
+    require_runs(len(good), f"that do ({', '.join(others)})" if others else "that do")
     names = ", ".join(one.summary.run for one in good)
     lines = [
         f"# Limits learned from {_printable(names)}.",

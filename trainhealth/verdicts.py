@@ -186,6 +186,15 @@ class RunSummary(BaseModel):
     """Every learning criterion was switched off on purpose."""
 
 
+class Remarks(BaseModel):
+    """Further notes on a run, of a source that was read later than the run itself. Plain data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str
+    notes: tuple[str, ...]
+
+
 class Candidate(BaseModel):
     """The checkpoint up to which the run was judged (--checkpoint)."""
 
@@ -293,4 +302,5 @@ def decision(status: int) -> Decision:
 
 JUDGEMENT = "judgement"
 RUN = "run"
-"""Names of the user properties that carry a Judgement and a RunSummary, as JSON, in pytest's test reports."""
+REMARKS = "remarks"
+"""Names of the user properties that carry a Judgement, a RunSummary and Remarks, as JSON, in pytest's test reports."""

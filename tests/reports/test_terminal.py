@@ -79,6 +79,35 @@ def test_verbose_shows_everything(suite: Any) -> None:
         assert line in page
 
 
+def test_many_that_do_not_apply_are_counted_by_reason_and_area(suite: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(metric: str) -> dict[str, str]:
+        reason = f"{metric} is not logged (looked for {metric}, train/{metric}); log it, or add the key it has"
+        return {"verdict": "NOT_APPLICABLE", "reason": reason}
+
+    none = {"verdict": "NOT_APPLICABLE", "reason": "no events were given (--events PATH, or --events axiom)"}
+    alone = {"verdict": "NOT_APPLICABLE", "reason": "the reward rises: growing answers pay"}
+    checks: dict[str, dict[str, Any]] = {
+        "stability": {**{f"m{at}_level": missing(f"m{at}") for at in range(9)}, "m0_drop": missing("m0"), "odd": alone},
+        "performance": {f"p{at}": none for at in range(18)},
+        "learning": {"reward": PASSED, "games": none, "spread": missing("m1")},
+    }
+    monkeypatch.setenv("COLUMNS", "80")
+    page = _page(suite("--run-id", "r", **checks))
+    start = next(at for at, line in enumerate(page) if line.startswith("  NOT_APPLICABLE"))
+    said = page[start : page.index("", start)]
+    assert len(said) <= 6
+    assert max(map(len, said)) <= 80
+    assert " ".join(" ".join(said).split()) == (
+        "NOT_APPLICABLE 31 criteria, which -v and the report name: no events were given: 1 of learning, 18 of "
+        "performance; not logged (m0, m1, m2, m3, m4, m5, …): 10 of stability, 1 of learning; each for its own reason: "
+        "stability.odd"
+    )
+    verbose = "\n".join(_page(suite("--run-id", "r", "-v", **checks)))
+    assert all(f" stability.{name}" in verbose for name in checks["stability"])
+    assert "learning.games, performance (18 criteria)" in " ".join(verbose.split())
+    assert "NOT_APPLICABLE stability.m8_level  m8 is not logged (looked for m8," in verbose
+
+
 def test_quiet_has_a_line_for_what_blocks(suite: Any) -> None:
     unsure = {"open": {"verdict": "INCONCLUSIVE", "reason": "x" * 200}, "near": {**KL, "verdict": "WARN"}}
     page = _page(suite("--run-id", "r", "-q", stability={"kl": KL, **unsure}, learning={"x": PASSED}, runs=(SUMMARY,)))

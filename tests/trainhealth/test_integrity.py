@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthetic import column, run, series
+from synthetic import ROOT, column, run, series
 
 from trainhealth import integrity
+from trainhealth.judge import Judge
 from trainhealth.measurement import Measurement
+from trainhealth.thresholds import load
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
 EMPTY = run({})
@@ -164,10 +167,25 @@ def test_one_non_finite_value_is_found(value: float) -> None:
     columns = {"_step": column(range(20_000)), "kl/mean": column(np.ones(20_000)), "other": column(broken)}
     found = integrity.non_finite(run(columns | {"train/kl": column(broken)}), "loss", "kl")
     assert (found.value, found.detail) == (1.0, "train/kl: 1, first at step 12345")
+    assert found.where == "train/kl, first at step 12345"
     assert integrity.non_finite(run(columns), "loss", "kl").value == 0.0
     assert "NaN or infinite values in metrics that no criterion asks for: other" in run(columns).summary().notes
     with pytest.raises(Inconclusive, match="none of loss"):
         integrity.non_finite(run(columns), "loss")
+
+
+def test_a_form_without_an_end_says_so_instead_of_wait_for_it() -> None:
+    rows = {"_step": column(range(5)), "kl": column(np.ones(5))}
+    log = replace(run(rows, state="unknown").record, ends=False)
+    log = replace(log, history=replace(log.history, coverage="open"))
+    judge = Judge(load(ROOT / "thresholds.yaml").criteria["integrity.run_state"], "demo")
+    for measured in (integrity.state(log), integrity.completeness(log)):
+        assert "never says whether its run has ended" in measured.action
+        assert "trainer_state.json" in measured.action
+    assert judge.measured(integrity.state(log)).action == integrity.state(log).action
+    assert judge.measured(integrity.state(replace(log, ends=True))).action.startswith("The run has not come")
+    assert integrity.state(replace(log, state="finished")).action == ""
+    assert judge.measured(integrity.state(replace(log, state="finished"))).action == ""
 
 
 def test_an_empty_run_is_inconclusive_everywhere() -> None:

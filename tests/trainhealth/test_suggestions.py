@@ -52,7 +52,7 @@ def test_only_good_runs_teach() -> None:
     text = suggest([good("a", x=4.0), good("b", x=4.0), good("c", x=4.0), bad])
     assert "# Not used: z FAIL." in text
     assert "1000" not in text
-    with pytest.raises(UsageError, match=r"3 or more runs that pass or warn; there are 2 \(z FAIL\)"):
+    with pytest.raises(UsageError, match=r"3 or more runs that pass or warn; there are 2 that do \(z FAIL\)"):
         suggest([good("a", x=4.0), good("b", x=4.0), bad])
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from synthetic import series
 
 from trainhealth.errors import DataError, ThresholdsError
 from trainhealth.judge import Judge
 from trainhealth.limits import parse_limit
 from trainhealth.measurement import Measurement, Trace
+from trainhealth.series import first_non_finite
 from trainhealth.thresholds import Criterion, Waiver, Window
 from trainhealth.verdicts import (
     Absent,
@@ -104,6 +106,19 @@ def test_what_is_undecided_says_what_would_decide_and_orders_no_remedy() -> None
     )
     gaps = Judge(criterion("> 1"), "demo").measured(Measurement(0.5, points=50, non_finite=1))
     assert (gaps.action, gaps.reason) == ("", "0.5 does not decide: 1 of 50 points is NaN or infinite")
+
+
+def test_where_the_non_finite_points_are_is_said() -> None:
+    kl = series([0.1, 0.1, math.nan, 0.1, math.inf], name="train/kl")
+    reason = Judge(criterion("> 1"), "demo").measured(kl.median()).reason
+    assert reason == "0.1 does not decide: 2 of 5 points are NaN or infinite (train/kl, first at step 2)"
+    found = Judge(criterion(fail="> 0.01"), "demo").measured(kl.median())
+    assert found.reason == "0.1 is beyond the fail limit '> 0.01'"
+    lost = Judge(criterion(fail="> 0.01"), "demo").measured(kl.max())
+    assert lost.reason == "nan (train/kl, first at step 2) is beyond the fail limit '> 0.01'"
+    four = [series([0.0] * at + [math.nan] * 2, name=name) for at, name in ((3, "d"), (2, "c"), (1, "b"), (0, "a"))]
+    assert first_non_finite(*four) == "a, first at step 0; b, first at step 1; c, first at step 2; and 1 more"
+    assert first_non_finite(series([1.0])) == ""
 
 
 @pytest.mark.parametrize(
