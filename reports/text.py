@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from importlib.metadata import PackageNotFoundError, version
 
+from trainhealth.measurement import figure
 from trainhealth.verdicts import Compared, Judgement, RunSummary, RunVerdict, Verdict
 
 _CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -36,7 +37,7 @@ def value_of(judgement: Judgement) -> str:
     if judgement.value_text:
         return plain(judgement.value_text)
     if isinstance(judgement.value, float):
-        return f"{judgement.value:.4g}"
+        return figure(judgement.value)
     return plain(judgement.value or "")
 
 
@@ -77,7 +78,7 @@ def worst_of(judgement: Judgement) -> str:
     """``412: 0.9``, the place and the value there."""
     if judgement.worst_at is None:
         return ""
-    value = "" if judgement.worst_value is None else f": {judgement.worst_value:.4g}"
+    value = "" if judgement.worst_value is None else f": {figure(judgement.worst_value)}"
     return f"{judgement.worst_at:.15g}{value}"
 
 
@@ -103,7 +104,7 @@ def identity_of(summary: RunSummary) -> str:
 
 
 def compared_of(compared: Compared) -> str:
-    """``55 Elo against 257 Elo, -201 Elo [-280 Elo … -122 Elo]``"""
+    """``55 Elo against 257 Elo, -201 Elo [-280 … -122]``"""
     difference = f", {compared.difference_text}" if compared.difference_text else ""
     return plain(f"{compared.value or '-'} against {compared.baseline_value or '-'}{difference}")
 

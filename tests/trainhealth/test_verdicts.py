@@ -99,7 +99,7 @@ def test_what_is_undecided_says_what_would_decide_and_orders_no_remedy() -> None
     wide = Judge(criterion(fail="< 0"), "demo").measured(Measurement(5.8, unit="sd", interval=(-0.5, 12.0)))
     assert wide.action == ""
     assert wide.reason == (
-        "5.8 sd [-0.5 sd … 12 sd] does not decide: "
+        "5.8 sd [-0.5 … 12.0] does not decide: "
         "the fail limit '< 0' lies inside the 95 % interval; more steps would narrow it"
     )
     gaps = Judge(criterion("> 1"), "demo").measured(Measurement(0.5, points=50, non_finite=1))
