@@ -370,10 +370,10 @@ def _uprights(chart: Histogram, frame: _Frame) -> Iterator[str]:
     """Limits within the picture."""
     for rule in chart.rules:
         if frame.steps[0] <= rule.number <= frame.steps[1]:
-            at, kind = frame.x(rule.number), escape(plain(rule.verdict.lower()))
+            at, kind, sign = frame.x(rule.number), *(escape(plain(one)) for one in (rule.verdict.lower(), rule.sign))
             yield f'<line class="rule {kind}" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP:g}" y2="{_HEIGHT - _BOTTOM:g}"/>'
             yield (
-                f'<text class="tick rule {kind}" x="{at + 4:.1f}" y="{_TOP + 10:g}">p95 {kind} {escape(plain(rule.sign))} '
+                f'<text class="tick rule {kind}" x="{at + 4:.1f}" y="{_TOP + 10:g}">p95 {kind} {sign} '
                 f"{_number(rule.number)}</text>"
             )
 

@@ -335,11 +335,12 @@ def _shown_config(config: Mapping[str, Any]) -> dict[str, str]:
     """What of a run's config people may read: names in order, short values, nothing of W&B's own, no secrets."""
     own = {name: value for name, value in sorted(config.items()) if not name.startswith("_wandb")}
     return {
-        name: "(not shown)" if _SECRET.search(name) else _short(str(value))
+        _short(name): "(not shown)" if _SECRET.search(name) else _short(str(value))
         for name, value in list(own.items())[:MOST_CONFIG]
         if value is not None
     }
 
 
 def _short(text: str) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # half a pair of surrogates is no text
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -38,8 +38,9 @@ def test_errors_by_hand() -> None:
 
 def test_durations_by_hand_and_the_tail_in_the_last_bin() -> None:
     lasting = [0.0, 9.99, 10.0, 95.0, 150.0, 4000.0, math.nan, math.inf, -1.0, None]
-    events = [{"event": "rollout_complete", "rollout_duration_s": one, TIME: BEGIN} for one in lasting]
-    _, counted = profile([*events, {"event": "a_error", TIME: BEGIN}], longest=4000.0, p95=60.0)
+    events: list[dict[str, object]] = [{"event": "a_error", TIME: BEGIN}]
+    events += [{"event": "rollout_complete", "rollout_duration_s": one, TIME: BEGIN} for one in lasting]
+    _, counted = profile(events, longest=4000.0, p95=60.0)
     assert (counted.bins.width, counted.bins.count) == (10.0, 19)
     assert counted.counts["rollouts"] == (2, 1, *[0] * 6, 0, 1, *[0] * 5, 1, 0, 0, 1)
 
