@@ -24,11 +24,12 @@ import pytest
 
 from reports.collect import COLLECTOR, Collector, on_worker, runs_to_judge
 from reports.evidence import criteria_table, seen, tables_of
-from reports.markup import TABLE_ROWS, badge, criterion, folded, linked, listed, safe, table, text_table
+from reports.markup import TABLE_ROWS, badge, breakable, criterion, folded, linked, listed, safe, table, text_table
 from reports.paths import report_dir, safe_folder, writable
 from reports.plots import histogram, svg
 from reports.sweeps import SweepVerdict, differences, ranked, ratings_table, training_table
 from reports.text import (
+    alike_of,
     compared_of,
     cut,
     extent_of,
@@ -36,6 +37,7 @@ from reports.text import (
     is_state,
     limit_of,
     name_of,
+    names_of,
     plain,
     project_version,
     tally,
@@ -243,7 +245,10 @@ def _dossier(
     The verdict of a baseline is none of the gate's, and has not its colour.
     """
     worst = [j for j in run.judgements if j.blocks or j.verdict in (Verdict.WARN, Verdict.WAIVED)]
-    lines = [f"<li>{badge(j.verdict)} <span>{_headline(j)}</span></li>" for j in worst]
+    lines = [
+        f"<li>{badge(alike[0].verdict)} <span>{_headline(alike[0], names_of(alike, run))}</span></li>"
+        for alike in alike_of(worst)
+    ]
     many = runs > _MANY
     hidden = [] if many else lines[_SHOWN_AT_ONCE:]
     notes = "".join(f'<p class="note">{safe(note)}</p>' for note in run.summary.notes)
@@ -306,11 +311,9 @@ def _sweep(sweep: SweepVerdict) -> str:
     return f"{head}{notes}{tables}{details}{config}</section>"
 
 
-def _headline(judgement: Judgement) -> str:
+def _headline(judgement: Judgement, names: str) -> str:
     # What a state was told by says more than the word.
     found = f". {judgement.detail}" if is_state(judgement) and judgement.detail else ""
     action = "" if not judgement.action else f' <span class="action">{safe(judgement.action)}</span>'
     waiver = f"; {judgement.waiver}" if judgement.waiver else ""
-    return (
-        f"<strong>{criterion(judgement)}</strong> {escape(cut(plain(judgement.reason + waiver + found), 400))}{action}"
-    )
+    return f"<strong>{breakable(names)}</strong> {escape(cut(plain(judgement.reason + waiver + found), 400))}{action}"

@@ -23,7 +23,12 @@ def safe(text: object) -> str:
 
 def criterion(judgement: Judgement) -> str:
     """The criterion, which may be broken after dots and underscores, not within words."""
-    return re.sub("(?<=[._])", "<wbr>", safe(judgement.criterion))
+    return breakable(judgement.criterion)
+
+
+def breakable(names: str) -> str:
+    """Names that may be broken after dots and underscores."""
+    return re.sub("(?<=[._])", "<wbr>", safe(names))
 
 
 def badge(verdict: Verdict, rank: str = "") -> str:

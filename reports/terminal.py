@@ -16,6 +16,7 @@ from reports.paths import COMPLAINTS, shown, verdict_path
 from reports.publish import PUBLISHED
 from reports.sweeps import SweepVerdict, differences, ranked, ratings_table, training_table
 from reports.text import (
+    alike_of,
     compared_of,
     cut,
     extent_of,
@@ -24,6 +25,7 @@ from reports.text import (
     kept_of,
     limit_of,
     name_of,
+    names_of,
     origin_of,
     plain,
     tally,
@@ -157,8 +159,8 @@ class _Page:
             if line:
                 self.paragraph("", line, Verdict.NOT_APPLICABLE, indent=2, hanging=2)
         quiet = () if self._full else (Verdict.PASS, Verdict.NOT_APPLICABLE)
-        for alike in _alike(one for one in run.judgements if one.verdict not in quiet):
-            self.judgement(alike[0], _named(alike, run))
+        for alike in alike_of(one for one in run.judgements if one.verdict not in quiet):
+            self.judgement(alike[0], names_of(alike, run))
         self._compared(run.judgements)
         if not self._full:
             self._passed(run.judgements)
@@ -167,8 +169,8 @@ class _Page:
 
     def _blocking(self, run: RunVerdict) -> None:
         """One line for whatever forbids promotion, or would but for a waiver."""
-        for alike in _alike(one for one in run.judgements if one.blocks or one.verdict is Verdict.WAIVED):
-            head, one = f"{alike[0].verdict} {_named(alike, run)}", alike[0]
+        for alike in alike_of(one for one in run.judgements if one.blocks or one.verdict is Verdict.WAIVED):
+            head, one = f"{alike[0].verdict} {names_of(alike, run)}", alike[0]
             limit = plain(one.limit or "")
             measured = one.verdict.evaluated and limit and not is_state(one)
             text = f"{value_of(one)} against {limit}" if measured else plain(one.reason)
@@ -266,9 +268,9 @@ class _Page:
                 self.paragraph(str(change), ", ".join(names), Verdict.NOT_APPLICABLE, indent=4)
 
     def _not_applicable(self, run: RunVerdict) -> None:
-        groups = _alike(one for one in run.judgements if one.verdict is Verdict.NOT_APPLICABLE)
+        groups = alike_of(one for one in run.judgements if one.verdict is Verdict.NOT_APPLICABLE)
         if groups:
-            text = "; ".join(f"{_named(alike, run)}: {self._cut(plain(alike[0].reason))}" for alike in groups)
+            text = "; ".join(f"{names_of(alike, run)}: {self._cut(plain(alike[0].reason))}" for alike in groups)
             self.paragraph(str(Verdict.NOT_APPLICABLE), text, Verdict.NOT_APPLICABLE, indent=2)
 
     def _passed(self, judgements: Iterable[Judgement]) -> None:
@@ -284,27 +286,6 @@ class _Page:
 
     def _cut(self, text: str) -> str:
         return text if self._full else cut(text, _LONGEST)
-
-
-def _alike(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
-    """Judgements that measured nothing, for one and the same reason, together: a damaged file is told of once."""
-    groups: dict[tuple[str, ...], list[Judgement]] = {}
-    for one in judgements:
-        key = (one.criterion,) if one.value_text else (one.verdict, one.reason, str(one.blocks))
-        groups.setdefault(key, []).append(one)
-    return list(groups.values())
-
-
-def _named(alike: list[Judgement], run: RunVerdict) -> str:
-    """Their criteria; an area all of whose criteria are among them by its name."""
-    by_area: defaultdict[str, list[str]] = defaultdict(list)
-    for one in alike:
-        by_area[one.area].append(one.criterion)
-    names: list[str] = []
-    for area, criteria in by_area.items():
-        whole = 1 < len(criteria) == sum(one.area == area for one in run.judgements)
-        names += [f"{area} ({len(criteria)} criteria)"] if whole else criteria
-    return plain(", ".join(names))
 
 
 def _provenance(judgement: Judgement) -> str:

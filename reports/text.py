@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 from trainhealth.measurement import figure
@@ -125,3 +127,24 @@ def project_version() -> str:
         return version("trainhealth")
     except PackageNotFoundError:
         return "unknown (not installed)"
+
+
+def alike_of(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
+    """Judgements that measured nothing, for one and the same reason, together: a damaged file is told of once."""
+    groups: dict[tuple[str, ...], list[Judgement]] = {}
+    for one in judgements:
+        key = (one.criterion,) if one.value_text else (one.verdict, one.reason, str(one.blocks))
+        groups.setdefault(key, []).append(one)
+    return list(groups.values())
+
+
+def names_of(alike: list[Judgement], run: RunVerdict) -> str:
+    """Their criteria; an area all of whose criteria are among them by its name."""
+    by_area: defaultdict[str, list[str]] = defaultdict(list)
+    for one in alike:
+        by_area[one.area].append(one.criterion)
+    names: list[str] = []
+    for area, criteria in by_area.items():
+        whole = 1 < len(criteria) == sum(one.area == area for one in run.judgements)
+        names += [f"{area} ({len(criteria)} criteria)"] if whole else criteria
+    return plain(", ".join(names))

@@ -218,3 +218,12 @@ def test_outside_the_gate_the_page_is_pytest_htmls_own(suite: Any, pytester: pyt
     page = _read(pytester, "page.html")
     assert page.title == "page.html"
     assert "Duration" in page.text
+
+
+def test_what_is_alike_is_told_once_above(suite: Any, pytester: pytest.Pytester) -> None:
+    absent = {"verdict": "INCONCLUSIVE", "reason": "grad_norm is not logged"}
+    suite("--run-id", "r", stability={"a": absent, "b": absent, "c": "PASS"}, learning={"d": "PASS"})
+    text = (pytester.path / "reports/out/r/report.html").read_text(encoding="utf-8").replace("<wbr>", "")
+    dossier = text[text.index("<section") : text.index("<details")]
+    assert dossier.count("grad_norm is not logged") == 1
+    assert "<strong>stability.a, stability.b</strong>" in dossier
