@@ -14,7 +14,7 @@ done
 python -m pytest -q -p no:cacheprovider --run-id demo-collapsed --events examples/events/demo-collapsed.ndjson.gz \
     --report-dir "$out" >/dev/null || [ $? -eq 1 ]
 "$browser" --headless --no-sandbox --disable-gpu --no-first-run --hide-scrollbars --user-data-dir="$out/profile" \
-    --window-size=1280,1424 --screenshot="$out/report.png" "file://$out/demo-collapsed/report.html" >/dev/null 2>&1
+    --window-size=1280,1336 --screenshot="$out/report.png" "file://$out/demo-collapsed/report.html" >/dev/null 2>&1
 # A palette makes a small file. Pillow comes with ".[test]".
 python - "$out/report.png" docs/images/report.png <<'END'
 import sys
