@@ -15,7 +15,7 @@ import pytest
 from reports.check_id import CheckId
 from reports.sweeps import AREA, SweepVerdict, call
 from reports.text import plain
-from trainhealth.charts import CHARTS, Chart, Charts
+from trainhealth.charts import CHARTS, HISTOGRAMS, Chart, Charts, Histogram, Histograms
 from trainhealth.sweeps import SWEEP, Comparison
 from trainhealth.verdicts import (
     JUDGEMENT,
@@ -83,6 +83,7 @@ class Collector:
         self._summaries: dict[str, RunSummary] = {}
         self._charts: dict[str, Charts] = {}
         self._remarks: dict[str, tuple[str, ...]] = {}
+        self._histograms: dict[str, Histograms] = {}
         self.rules: Sequence[str] = config.getoption("rule_notes", None) or ()
         """What makes this session stricter or laxer than its limits alone; among the notes of every run as well."""
         self._waivers: Mapping[str, Sequence[tuple[str, str]]] = config.getoption("run_waivers", None) or {}
@@ -133,11 +134,17 @@ class Collector:
         candidate, word = run.candidate, decision(self.exit_status)
         if candidate is None or word == "none":
             return []
-        return [plain(text) for text in (f"{word} {candidate.name}, of step {candidate.step}", str(candidate)) if text]
+        beside = f", against the incumbent {candidate.incumbent}" if candidate.incumbent else ""
+        said = f"{word} {candidate.name}, of step {candidate.step}{beside}"
+        return [plain(text) for text in (said, str(candidate)) if text]
 
     def charts_of(self, run: str) -> tuple[Chart, ...]:
         """What is worth a look in a run; empty where it could not be read."""
         return self._charts[run].charts if run in self._charts else ()
+
+    def histograms_of(self, run: str) -> tuple[Histogram, ...]:
+        """What a run's events look like; empty where there are none."""
+        return self._histograms[run].histograms if run in self._histograms else ()
 
     def deciding(self) -> list[RunVerdict | SweepVerdict]:
         """What the session's end depends on, worst first: runs and their sweep, not the baseline of a comparison."""
@@ -212,6 +219,9 @@ class Collector:
             elif name == REMARKS:
                 remarks = Remarks.model_validate_json(str(value))
                 self._remarks[remarks.run] = remarks.notes
+            elif name == HISTOGRAMS:
+                found = Histograms.model_validate_json(str(value))
+                self._histograms.setdefault(found.run, found)
             elif name == SWEEP:
                 self._comparison = Comparison.model_validate_json(str(value))
         said = judgements(report)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from reports.markup import badge, cells_table, criterion, folded, table
+from reports.markup import badge, cells_table, criterion, folded, safe, table
 from reports.plots import Bar, bars
 from reports.text import cut, limit_of, plain, value_of
-from trainhealth.verdicts import RunVerdict, Verdict
+from trainhealth.verdicts import Judgement, RunVerdict, Verdict
 
 _ROWS = 40
 _REASON = 160
@@ -34,12 +34,39 @@ def criteria_table(run: RunVerdict, *, all_of_them: bool) -> str:
     if not shown:
         return ""
     said = f"All {len(shown)} criteria" if all_of_them else f"The {len(shown)} criteria that did not pass"
+    heads = ("verdict", "criterion", "value", "limit", *(("source of the limit",) if all_of_them else ()))
     lines = (
         (badge(one.verdict), criterion(one), escape(value_of(one) or cut(plain(one.reason), _REASON)),
-         escape(limit_of(one)))
+         escape(limit_of(one)), *((safe(one.source),) if all_of_them else ()))
         for one in shown
     )  # fmt: skip
-    return folded(said, cells_table(("verdict", "criterion", "value", "limit"), lines), kind="criteria printed")
+    return folded(said, cells_table(heads, lines), kind="criteria printed")
+
+
+def seen(run: RunVerdict) -> str:
+    """What the verdict rests on: how much of each area was evaluated, the metrics found, the run's configuration."""
+    areas = dict.fromkeys(one.area for one in run.judgements)
+    evaluated = [
+        (safe(area), f"{sum(one.verdict.evaluated for one in of)} of {len(of)}", safe(", ".join(_unseen(of))))
+        for area in areas
+        if (of := [one for one in run.judgements if one.area == area])
+    ]
+    metrics = [(safe(name), safe(key)) for name, key in run.summary.recognised.items()]
+    config = [(safe(name), safe(value)) for name, value in run.summary.config.items()]
+    return "".join(
+        folded(f"{title} ({len(lines)})", cells_table(heads, lines)) if lines else ""
+        for title, heads, lines in (
+            ("Coverage by area", ("area", "evaluated", "not seen"), evaluated),
+            ("Metrics found", ("metric", "key in the run"), metrics),
+            ("Configuration", ("key", "value"), config),
+        )
+    )
+
+
+def _unseen(judgements: Sequence[Judgement]) -> list[str]:
+    return [
+        one.criterion.partition(".")[2] for one in judgements if one.verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR)
+    ]
 
 
 def tables_of(run: RunVerdict) -> str:

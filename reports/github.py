@@ -29,7 +29,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     try:
         with Path(file).open("a", encoding="utf-8") as stream:
-            stream.writelines(f"{line}\n" for line in summary(collector.verdicts(), collector.decided))
+            lines = summary(collector.verdicts(), collector.decided, collector.baseline)
+            stream.writelines(f"{line}\n" for line in lines)
     except OSError as error:
         complain(session.config, f"the job's summary was not written to {file}: {error.strerror or error}")
 
@@ -46,10 +47,18 @@ def annotate(terminal: pytest.TerminalReporter, collector: Collector) -> None:
             terminal.write_line(line)
 
 
-def summary(runs: list[RunVerdict], decided: Callable[[RunVerdict], Sequence[str]] = lambda run: ()) -> Iterator[str]:
-    """Lines of Markdown: every run with what is `decided` of it and what is wrong in it, worst first."""
+def summary(
+    runs: list[RunVerdict],
+    decided: Callable[[RunVerdict], Sequence[str]] = lambda run: (),
+    baseline: str | None = None,
+) -> Iterator[str]:
+    """Lines of Markdown: every run with what is `decided` of it and what is wrong in it, worst first.
+
+    The run called `baseline` decides nothing, and has no mark.
+    """
     for run in runs[:_RUNS]:
-        yield f"## {_MARK.get(run.verdict, '❔')} {safe(name_of(run.summary))}: {run.verdict}"
+        mark = "baseline" if run.summary.run == baseline else _MARK.get(run.verdict, "❔")
+        yield f"## {mark} {safe(name_of(run.summary))}: {run.verdict}"
         yield ""
         yield f"{safe(run.reason)}: {tally(run) or 'nothing was judged'}. {safe(identity_of(run.summary))}"
         yield ""

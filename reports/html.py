@@ -9,29 +9,35 @@ before a reader sees one. What is left out then is in the verdict.json of each r
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import re
 from collections import Counter
 from collections.abc import Generator, Sequence
-from html import escape
+from dataclasses import dataclass
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reports.collect import COLLECTOR, Collector, on_worker, runs_to_judge
-from reports.evidence import criteria_table, tables_of
-from reports.markup import TABLE_ROWS, badge, criterion, folded, listed, safe, table, text_table
+from reports.evidence import criteria_table, seen, tables_of
+from reports.markup import TABLE_ROWS, badge, breakable, criterion, folded, linked, listed, safe, table, text_table
 from reports.paths import report_dir, safe_folder, writable
-from reports.plots import svg
+from reports.plots import histogram, svg
 from reports.sweeps import SweepVerdict, differences, ranked, ratings_table, training_table
 from reports.text import (
+    alike_of,
     compared_of,
     cut,
     extent_of,
     identity_of,
+    is_state,
     limit_of,
     name_of,
+    names_of,
     plain,
     project_version,
     tally,
@@ -39,7 +45,7 @@ from reports.text import (
     value_of,
     worst_of,
 )
-from trainhealth.charts import Chart
+from trainhealth.charts import Chart, Histogram
 from trainhealth.verdicts import Change, Compared, Judgement, RunVerdict, Verdict
 
 _CSS = Path(__file__).with_name("report.css")
@@ -63,6 +69,7 @@ _LEFT_OUT = (
 )
 _SCRIPT = Path(__file__).with_name("report.js")
 _WITHOUT = "#results-table, .controls, .filter, #environment-header { display: none; }"
+_ROWS = re.compile('data-jsonblob="([^"]*)"')
 _NO_SCRIPT = f"<noscript><style>{_WITHOUT}</style></noscript>"
 
 
@@ -90,6 +97,23 @@ def pytest_metadata(metadata: dict[str, Any], config: pytest.Config) -> None:
         metadata.update(Python=platform.python_version(), trainhealth=project_version(), pytest=pytest.__version__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    """What is drawn of a run."""
+
+    charts: Sequence[Chart] = ()
+    histograms: Sequence[Histogram] = ()
+
+
+def _packed(rows: str) -> str:
+    """JSON for an attribute in single quotes, in which nothing but these and ``&`` need be escaped.
+
+    pytest-html has the attribute in double quotes, so that every one of the JSON's own takes five characters.
+    """
+    text = json.dumps(json.loads(rows), separators=(",", ":"))
+    return text.replace("&", "&amp;").replace("'", "&#39;")
+
+
 class _Page:
     """pytest-html's hooks for one session that judges runs."""
 
@@ -100,12 +124,13 @@ class _Page:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
-        """Names the page's language and kind, for which pytest-html has no hook."""
+        """What pytest-html has no hook for: the page's language and kind, and its rows in fewer bytes."""
         result = yield
         file = Path(self._config.option.htmlpath)
         if file.is_file():
             page = file.read_text(encoding="utf-8")
             root = '<html lang="en" class="many">' if self._many else '<html lang="en">'
+            page = _ROWS.sub(lambda found: f"data-jsonblob='{_packed(unescape(found[1]))}'", page)
             file.write_text(page.replace("<html>", root, 1), encoding="utf-8")
         return result
 
@@ -158,7 +183,7 @@ class _Page:
         dossiers = (
             _dossier(
                 run,
-                self._collector.charts_of(run.summary.run),
+                _Pictures(self._collector.charts_of(run.summary.run), self._collector.histograms_of(run.summary.run)),
                 len(runs),
                 baseline=self._collector.is_baseline(run),
                 decided=self._collector.decided(run),
@@ -185,7 +210,8 @@ def _cells(judgement: Judgement) -> list[str]:
         worst_of(judgement),
         plain(judgement.action),
     )
-    rank = " ".join(map(str, judgement.urgency))
+    *ranks, faintness, _ = judgement.urgency
+    rank = f"{''.join(f'{one:d}' for one in ranks)}{faintness:04}{judgement.criterion}"  # compared as text
     # Without quotes where HTML needs none: each is six characters in pytest-html's JSON.
     rest = "".join(f"<td class={kind}>{escape(text)}</td>" for kind, text in zip(_CLASSES, texts, strict=True))
     return [
@@ -212,14 +238,17 @@ def _evidence(judgement: Judgement, brief: bool = False) -> str:
 
 
 def _dossier(
-    run: RunVerdict, charts: Sequence[Chart], runs: int, *, baseline: bool = False, decided: Sequence[str] = ()
+    run: RunVerdict, pictures: _Pictures, runs: int, *, baseline: bool = False, decided: Sequence[str] = ()
 ) -> str:
     """What a reader must know of one of `runs` runs if he reads nothing else; of many, charts open on demand.
 
     The verdict of a baseline is none of the gate's, and has not its colour.
     """
     worst = [j for j in run.judgements if j.blocks or j.verdict in (Verdict.WARN, Verdict.WAIVED)]
-    lines = [f"<li>{badge(j.verdict)} <span>{_headline(j)}</span></li>" for j in worst]
+    lines = [
+        f"<li>{badge(alike[0].verdict)} <span>{_headline(alike[0], names_of(alike, run))}</span></li>"
+        for alike in alike_of(worst)
+    ]
     many = runs > _MANY
     hidden = [] if many else lines[_SHOWN_AT_ONCE:]
     notes = "".join(f'<p class="note">{safe(note)}</p>' for note in run.summary.notes)
@@ -227,17 +256,18 @@ def _dossier(
     return (
         f'<section class="dossier {"baseline" if baseline else run.verdict.lower()}">'
         f"<h3>{badge(run.verdict)} <span>{'baseline ' if baseline else ''}{safe(name_of(run.summary))}</span></h3>"
-        f'<p class="identity">{escape(identity_of(run.summary))}</p>'
+        f'<p class="identity">{linked(identity_of(run.summary))}</p>'
         f"<p>{safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
         f"{told}{notes}{listed(lines[:_SHOWN_AT_ONCE])}"
         f"{folded(f'{len(hidden)} more', listed(hidden), kind='printed')}{_compared(run)}"
-        f"{folded('Charts', _charts(charts, many), opened=runs <= _OPEN_RUNS)}"
-        f"{'' if many else tables_of(run)}{criteria_table(run, all_of_them=not many)}</section>"
+        f"{folded('Charts', _charts(pictures, many), opened=runs <= _OPEN_RUNS)}"
+        f"{'' if many else tables_of(run) + seen(run)}{criteria_table(run, all_of_them=not many)}</section>"
     )
 
 
-def _charts(charts: Sequence[Chart], many: bool) -> str:
-    drawn = "".join(svg(chart.thinned(_THIN) if many else chart) for chart in charts)
+def _charts(pictures: _Pictures, many: bool) -> str:
+    drawn = "".join(svg(chart.thinned(_THIN) if many else chart) for chart in pictures.charts)
+    drawn += "".join(map(histogram, pictures.histograms))
     return drawn and f'<div class="charts">{drawn}</div>'
 
 
@@ -281,7 +311,9 @@ def _sweep(sweep: SweepVerdict) -> str:
     return f"{head}{notes}{tables}{details}{config}</section>"
 
 
-def _headline(judgement: Judgement) -> str:
+def _headline(judgement: Judgement, names: str) -> str:
+    # What a state was told by says more than the word.
+    found = f". {judgement.detail}" if is_state(judgement) and judgement.detail else ""
     action = "" if not judgement.action else f' <span class="action">{safe(judgement.action)}</span>'
     waiver = f"; {judgement.waiver}" if judgement.waiver else ""
-    return f"<strong>{criterion(judgement)}</strong> {escape(cut(plain(judgement.reason + waiver), 400))}{action}"
+    return f"<strong>{breakable(names)}</strong> {escape(cut(plain(judgement.reason + waiver + found), 400))}{action}"

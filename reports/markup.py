@@ -8,9 +8,13 @@ from html import escape
 from typing import Any
 
 from reports.text import plain
+from trainhealth.measurement import figure
 from trainhealth.verdicts import Judgement, Verdict
 
 TABLE_ROWS = 100
+
+_ADDRESS = re.compile(r"https?://[\w.:-]+(?:/[\w./~%+=@:-]*)?", re.ASCII)
+"""What no escaping can change, and no attribute can end; queries and fragments are left out."""
 
 
 def safe(text: object) -> str:
@@ -19,13 +23,23 @@ def safe(text: object) -> str:
 
 def criterion(judgement: Judgement) -> str:
     """The criterion, which may be broken after dots and underscores, not within words."""
-    return re.sub("(?<=[._])", "<wbr>", safe(judgement.criterion))
+    return breakable(judgement.criterion)
+
+
+def breakable(names: str) -> str:
+    """Names that may be broken after dots and underscores."""
+    return re.sub("(?<=[._])", "<wbr>", safe(names))
 
 
 def badge(verdict: Verdict, rank: str = "") -> str:
     # The rank comes first: pytest-html sorts rows by the HTML of the cell.
     ranked = f' data-rank="{safe(rank)}"' if rank else ""
     return f'<b{ranked} class="verdict {verdict.lower()}">{verdict.replace("_", " ")}</b>'
+
+
+def linked(text: str) -> str:
+    """`text`, with every address of the web in it as a link that tells the place linked to nothing."""
+    return _ADDRESS.sub(r'<a href="\g<0>" rel="noopener noreferrer">\g<0></a>', safe(text))
 
 
 def listed(items: Iterable[str]) -> str:
@@ -72,4 +86,4 @@ def _table(heads: Iterable[str], lines: Iterable[Sequence[str]]) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else safe(value)
+    return figure(value) if isinstance(value, float) else safe(value)

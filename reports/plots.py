@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from html import escape
 
 from reports.text import cut, plain
-from trainhealth.charts import Chart, Line
+from trainhealth.attribution import moment
+from trainhealth.charts import Bars, Chart, Histogram, Line
 
 _WIDTH, _WIDE, _HEIGHT = 720.0, 1440.0, 250.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 14.0, 12.0, 26.0
@@ -49,6 +50,11 @@ class _Frame:
     @property
     def right(self) -> float:
         return self.width - _RIGHT
+
+    def point(self, step: float, value: float) -> str:
+        """``54.2,60.1``; in a wide picture, whose units are smaller than pixels, without decimals."""
+        places = 0 if self.width == _WIDE else 1
+        return f"{self.x(step):.{places}f},{self.y(value):.{places}f}"
 
 
 def svg(chart: Chart) -> str:
@@ -179,13 +185,13 @@ def _rules(chart: Chart, frame: _Frame) -> Iterator[str]:
         if not frame.values[0] <= rule.number <= frame.values[1]:
             continue
         at = frame.y(rule.number)
-        kind = rule.verdict.lower()
+        kind = escape(plain(rule.verdict.lower()))
         yield f'<line class="rule {kind}" x1="{_LEFT:g}" x2="{frame.right:g}" y1="{at:.1f}" y2="{at:.1f}"/>'
         beside = 90.0 if abs(at - below) < 12 else 0.0  # two names in one place could not be read
         below = at
         yield (
             f'<text class="tick rule {kind}" x="{_LEFT + 4 + beside:g}" y="{at - 3:.1f}">'
-            f"{kind} {escape(rule.sign)} {_number(rule.number)}</text>"
+            f"{kind} {escape(plain(rule.sign))} {_number(rule.number)}</text>"
         )
 
 
@@ -209,7 +215,7 @@ def _styles(lines: Sequence[Line]) -> list[str]:
 
 
 def _line(line: Line, frame: _Frame, style: str) -> str:
-    points = [f"{frame.x(step):.1f},{frame.y(value):.1f}" for step, value in zip(line.steps, line.values, strict=True)]
+    points = [frame.point(step, value) for step, value in zip(line.steps, line.values, strict=True)]
     if len(points) == 1:
         at_x, at_y = points[0].split(",")
         return f'<circle {style} cx="{at_x}" cy="{at_y}" r="2.5"/>'
@@ -223,10 +229,7 @@ def _bounds(line: Line, side: int) -> list[float]:
 def _band(line: Line, frame: _Frame) -> str:
     """The 95 % interval around a line."""
     above, below = (
-        [
-            f"{frame.x(step):.1f},{frame.y(bound):.1f}"
-            for step, bound in zip(line.steps, _bounds(line, side), strict=True)
-        ]
+        [frame.point(step, bound) for step, bound in zip(line.steps, _bounds(line, side), strict=True)]
         for side in (1, -1)
     )
     kind = "checkpoint" if line.role == "checkpoint" else "base"
@@ -300,6 +303,101 @@ def _number(value: float) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
     return f"{value:.2g}"
+
+
+def histogram(chart: Histogram) -> str:
+    """The picture of `chart`, the kinds on top of each other, with a sentence for those who cannot see it."""
+    bins = max((len(bars.counts) for bars in chart.bars), default=0)
+    heights = [sum(bars.counts[at] for bars in chart.bars) for at in range(bins)]
+    if not any(heights):
+        return ""
+    end = chart.start + bins * chart.width
+    most = max(heights)
+    x = _linear(chart.start, end, _LEFT, _WIDTH - _RIGHT)
+    y = _linear(0.0, most * 1.06, _HEIGHT - _BOTTOM, _TOP)
+    frame = _Frame(_WIDTH, x, y, (chart.start, end), (0.0, most), False)
+    drawn, floor = [], [0] * bins
+    for bars in chart.bars:
+        drawn.append(_stacked(bars, floor, chart, frame))
+        floor = [below + count for below, count in zip(floor, bars.counts, strict=True)]
+    remark = f"per {_duration(chart.width)}, UTC, from {moment(chart.start)[:16]}" if chart.timed else chart.unit
+    legend = "".join(
+        f"<li><i class='{_hue(bars)}'></i>{escape(plain(bars.name))} <b>{sum(bars.counts):,}</b></li>"
+        for bars in chart.bars
+    )
+    return (
+        f'<figure class="chart"><figcaption>{escape(plain(chart.title))} <small>{escape(plain(remark))}</small>'
+        f'</figcaption><svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" role="img">'
+        f"<title>{escape(plain(_told(chart, heights)))}</title>{''.join(_counts_grid(chart, frame))}{''.join(drawn)}"
+        f"{''.join(_uprights(chart, frame))}</svg><ul>{legend}</ul></figure>"
+    )
+
+
+def _hue(bars: Bars) -> str:
+    """The class of its colour; what has no verdict is drawn like any bar."""
+    return bars.role.lower() if bars.role in ("FAIL", "WARN") else "bar"
+
+
+def _stacked(bars: Bars, floor: Sequence[int], chart: Histogram, frame: _Frame) -> str:
+    """All bars of one kind in a single path, which is a tenth of as many rectangles."""
+    wide = frame.x(chart.start + chart.width) - frame.x(chart.start)
+    path = "".join(
+        f"M{frame.x(chart.start + at * chart.width) + 0.5:.1f} {frame.y(below):.1f}h{max(wide - 1, 0.5):.1f}"
+        f"V{frame.y(below + count):.1f}h{-max(wide - 1, 0.5):.1f}z"
+        for at, (below, count) in enumerate(zip(floor, bars.counts, strict=True))
+        if count
+    )
+    return f'<path class="stack {_hue(bars)}" d="{path}"/>'
+
+
+def _counts_grid(chart: Histogram, frame: _Frame) -> Iterator[str]:
+    for value in _ticks(*frame.values, 4):
+        if value == int(value):
+            at = frame.y(value)
+            yield f'<line class="grid" x1="{_LEFT:g}" x2="{frame.right:g}" y1="{at:.1f}" y2="{at:.1f}"/>'
+            yield f'<text class="tick" x="{_LEFT - 6:g}" y="{at + 3.5:.1f}" text-anchor="end">{_number(value)}</text>'
+    bins = max(len(bars.counts) for bars in chart.bars)
+    every = -(-bins // 6)
+    for at in range(0, bins + 1, every):
+        edge = chart.start + at * chart.width
+        text = _clock(edge, chart) if chart.timed else _number(edge)
+        yield (
+            f'<text class="tick" x="{frame.x(edge):.1f}" y="{_HEIGHT - 9:g}" text-anchor="middle">{escape(text)}</text>'
+        )
+
+
+def _uprights(chart: Histogram, frame: _Frame) -> Iterator[str]:
+    """Limits within the picture."""
+    for rule in chart.rules:
+        if frame.steps[0] <= rule.number <= frame.steps[1]:
+            at, kind, sign = frame.x(rule.number), *(escape(plain(one)) for one in (rule.verdict.lower(), rule.sign))
+            yield f'<line class="rule {kind}" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP:g}" y2="{_HEIGHT - _BOTTOM:g}"/>'
+            yield (
+                f'<text class="tick rule {kind}" x="{at + 4:.1f}" y="{_TOP + 10:g}">p95 {kind} {sign} '
+                f"{_number(rule.number)}</text>"
+            )
+
+
+def _clock(seconds: float, chart: Histogram) -> str:
+    """Day and month for bins of many hours, else the hour."""
+    told = moment(seconds)
+    return told[5:10] if chart.width >= 21600 else told[11:16] if chart.width >= 30 else told[11:19]
+
+
+def _duration(seconds: float) -> str:
+    for length, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds / length:g} {name}"
+    return f"{seconds:g} s"
+
+
+def _told(chart: Histogram, heights: Sequence[int]) -> str:
+    peak = heights.index(max(heights))
+    low, high = (chart.start + at * chart.width for at in (peak, peak + 1))
+    place = f"{moment(low)} to {moment(high)}" if chart.timed else f"{_number(low)} to {_number(high)} {chart.unit}"
+    sums = ", ".join(f"{sum(bars.counts):,} {plain(bars.name)}" for bars in chart.bars)
+    limits = "".join(f"; {rule.verdict} {rule.sign} {_number(rule.number)}" for rule in chart.rules)
+    return f"{plain(chart.title)}: {sums}; most, {max(heights):,}, from {plain(place)}{limits}"
 
 
 @dataclass(frozen=True, slots=True)

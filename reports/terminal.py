@@ -16,6 +16,7 @@ from reports.paths import COMPLAINTS, shown, verdict_path
 from reports.publish import PUBLISHED
 from reports.sweeps import SweepVerdict, differences, ranked, ratings_table, training_table
 from reports.text import (
+    alike_of,
     compared_of,
     cut,
     extent_of,
@@ -24,6 +25,7 @@ from reports.text import (
     kept_of,
     limit_of,
     name_of,
+    names_of,
     origin_of,
     plain,
     tally,
@@ -158,8 +160,8 @@ class _Page:
             if line:
                 self.paragraph("", line, Verdict.NOT_APPLICABLE, indent=2, hanging=2)
         quiet = () if self._full else (Verdict.PASS, Verdict.NOT_APPLICABLE)
-        for alike in _alike(one for one in run.judgements if one.verdict not in quiet):
-            self.judgement(alike[0], _named(alike, run))
+        for alike in alike_of(one for one in run.judgements if one.verdict not in quiet):
+            self.judgement(alike[0], names_of(alike, run))
         self._compared(run.judgements)
         if not self._full:
             self._passed(run.judgements)
@@ -168,8 +170,8 @@ class _Page:
 
     def _blocking(self, run: RunVerdict) -> None:
         """One line for whatever forbids promotion, or would but for a waiver."""
-        for alike in _alike(one for one in run.judgements if one.blocks or one.verdict is Verdict.WAIVED):
-            head, one = f"{alike[0].verdict} {_named(alike, run)}", alike[0]
+        for alike in alike_of(one for one in run.judgements if one.blocks or one.verdict is Verdict.WAIVED):
+            head, one = f"{alike[0].verdict} {names_of(alike, run)}", alike[0]
             limit = plain(one.limit or "")
             measured = one.verdict.evaluated and limit and not is_state(one)
             text = f"{value_of(one)} against {limit}" if measured else plain(one.reason)
@@ -271,8 +273,8 @@ class _Page:
         criteria = [one for one in run.judgements if one.verdict is Verdict.NOT_APPLICABLE]
         if not criteria:
             return
-        groups = _alike(criteria)
-        text = "; ".join(f"{_named(alike, run)}: {self._cut(plain(alike[0].reason))}" for alike in groups)
+        groups = alike_of(criteria)
+        text = "; ".join(f"{names_of(alike, run)}: {self._cut(plain(alike[0].reason))}" for alike in groups)
         if len(text) > _EXCUSES * self._width:
             told = "; ".join(_excuses(criteria, run))
             text = f"{len(criteria)} criteria, which -v and the report name: {told}"
@@ -293,15 +295,6 @@ class _Page:
         return text if self._full else cut(text, _LONGEST)
 
 
-def _alike(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
-    """Judgements that measured nothing, for one and the same reason, together: a damaged file is told of once."""
-    groups: dict[tuple[str, ...], list[Judgement]] = {}
-    for one in judgements:
-        key = (one.criterion,) if one.value_text else (one.verdict, one.reason, str(one.blocks))
-        groups.setdefault(key, []).append(one)
-    return list(groups.values())
-
-
 def _excuses(criteria: Iterable[Judgement], run: RunVerdict) -> Iterator[str]:
     """Reasons in short, those of most criteria first, with how many of each area; those of one alone by name."""
     groups: defaultdict[str, list[Judgement]] = defaultdict(list)
@@ -319,19 +312,7 @@ def _excuses(criteria: Iterable[Judgement], run: RunVerdict) -> Iterator[str]:
             yield f"{cut(reason, 80)}{which}: {', '.join(f'{number} of {area}' for area, number in areas.items())}"
     alone = [alike[0] for alike in groups.values() if len(alike) == 1]
     if alone:
-        yield f"each for its own reason: {_named(alone, run)}"
-
-
-def _named(alike: list[Judgement], run: RunVerdict) -> str:
-    """Their criteria; an area all of whose criteria are among them by its name."""
-    by_area: defaultdict[str, list[str]] = defaultdict(list)
-    for one in alike:
-        by_area[one.area].append(one.criterion)
-    names: list[str] = []
-    for area, criteria in by_area.items():
-        whole = 1 < len(criteria) == sum(one.area == area for one in run.judgements)
-        names += [f"{area} ({len(criteria)} criteria)"] if whole else criteria
-    return plain(", ".join(names))
+        yield f"each for its own reason: {names_of(alone, run)}"
 
 
 def _provenance(judgement: Judgement) -> str:

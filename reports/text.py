@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
+from trainhealth.measurement import figure
 from trainhealth.verdicts import Compared, Judgement, RunSummary, RunVerdict, Verdict
 
 _CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -36,7 +39,7 @@ def value_of(judgement: Judgement) -> str:
     if judgement.value_text:
         return plain(judgement.value_text)
     if isinstance(judgement.value, float):
-        return f"{judgement.value:.4g}"
+        return figure(judgement.value)
     return plain(judgement.value or "")
 
 
@@ -77,7 +80,7 @@ def worst_of(judgement: Judgement) -> str:
     """``412: 0.9``, the place and the value there."""
     if judgement.worst_at is None:
         return ""
-    value = "" if judgement.worst_value is None else f": {judgement.worst_value:.4g}"
+    value = "" if judgement.worst_value is None else f": {figure(judgement.worst_value)}"
     return f"{judgement.worst_at:.15g}{value}"
 
 
@@ -103,7 +106,7 @@ def identity_of(summary: RunSummary) -> str:
 
 
 def compared_of(compared: Compared) -> str:
-    """``55 Elo against 257 Elo, -201 Elo [-280 Elo … -122 Elo]``"""
+    """``55 Elo against 257 Elo, -201 Elo [-280 … -122]``"""
     difference = f", {compared.difference_text}" if compared.difference_text else ""
     return plain(f"{compared.value or '-'} against {compared.baseline_value or '-'}{difference}")
 
@@ -124,3 +127,24 @@ def project_version() -> str:
         return version("trainhealth")
     except PackageNotFoundError:
         return "unknown (not installed)"
+
+
+def alike_of(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
+    """Judgements that measured nothing, for one and the same reason, together: a damaged file is told of once."""
+    groups: dict[tuple[str, ...], list[Judgement]] = {}
+    for one in judgements:
+        key = (one.criterion,) if one.value_text else (one.verdict, one.reason, str(one.blocks))
+        groups.setdefault(key, []).append(one)
+    return list(groups.values())
+
+
+def names_of(alike: list[Judgement], run: RunVerdict) -> str:
+    """Their criteria; an area all of whose criteria are among them by its name."""
+    by_area: defaultdict[str, list[str]] = defaultdict(list)
+    for one in alike:
+        by_area[one.area].append(one.criterion)
+    names: list[str] = []
+    for area, criteria in by_area.items():
+        whole = 1 < len(criteria) == sum(one.area == area for one in run.judgements)
+        names += [f"{area} ({len(criteria)} criteria)"] if whole else criteria
+    return plain(", ".join(names))

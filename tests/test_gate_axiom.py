@@ -87,7 +87,7 @@ def test_where_a_token_is_set_axiom_is_asked_and_gives_the_verdicts_of_the_file(
     assert axiom.status == 0, axiom.output
     assert "note: events are asked of Axiom dataset 'events' at 127.0.0.1:" in axiom.output
     assert "as AXIOM_TOKEN is set (--events none asks for none)" in axiom.output
-    assert len(server.queries) <= 8
+    assert len(server.queries) <= 9
     file = judge("--events", FILE)
     assert file.verdicts == axiom.verdicts
     for id_ in file.performance:

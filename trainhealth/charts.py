@@ -13,13 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from trainhealth.aggregates import TIME
+from trainhealth.event_profile import Counted
+from trainhealth.events import EventAggregates
 from trainhealth.history import Floats
 from trainhealth.limits import Bound, Kind
 from trainhealth.ratings import Agent, Role, Z
 from trainhealth.run import Run
 from trainhealth.series import Series
 from trainhealth.spikes import beyond_gradients, beyond_kl
-from trainhealth.thresholds import Criterion
+from trainhealth.thresholds import Criterion, Thresholds
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
 BUCKETS = 240
@@ -87,6 +90,50 @@ class Chart(BaseModel):
         return self.model_copy(update={"lines": tuple(one.thinned(buckets) for one in self.lines)})
 
 
+class Bars(BaseModel):
+    """How many of one kind there are in each bin."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    role: str = ""
+    """The verdict whose colour it has, if any."""
+    counts: tuple[int, ...]
+
+
+class Histogram(BaseModel):
+    """Counts in bins of equal width, the kinds on top of each other.
+
+    Attributes:
+        unit: of the axis; ``time`` where it is unix seconds.
+        start: where the first bin begins; all are `width` wide, and the last holds what lies beyond as well.
+        rules: limits, as vertical lines.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    unit: str
+    start: float
+    width: float
+    bars: tuple[Bars, ...]
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def timed(self) -> bool:
+        return self.unit == TIME
+
+
+class Histograms(BaseModel):
+    """What a run's events look like."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str
+    """The run id as the user gave it."""
+    histograms: tuple[Histogram, ...]
+
+
 class Charts(BaseModel):
     """All charts of one run."""
 
@@ -98,7 +145,8 @@ class Charts(BaseModel):
 
 
 CHARTS = "charts"
-"""Name of the user property that carries `Charts`, as JSON, in pytest's test reports."""
+HISTOGRAMS = "histograms"
+"""Names of the user properties that carry `Charts` and `Histograms`, as JSON, in pytest's test reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +171,28 @@ def charts_of(run: Run) -> Charts:
     """The charts of a run: ratings first, then what its trainer logs; none for what it does not."""
     metrics = (chart for plan in _PLANS if (chart := _metrics(run, plan)))
     return Charts(run=run.label, charts=(*_ratings(run), *metrics))
+
+
+def histograms_of(events: EventAggregates, label: str, thresholds: Thresholds) -> Histograms:
+    """Errors and warnings over time, and the durations of rollouts with their limits; none of what there is not."""
+    return Histograms(run=label, histograms=tuple(_histogram(counted, thresholds) for counted in events.profile))
+
+
+def _histogram(counted: Counted, thresholds: Thresholds) -> Histogram:
+    bins = counted.bins
+    roles = {"errors": "FAIL", "warnings": "WARN"}
+    bars = tuple(Bars(name=name, role=roles.get(name, ""), counts=each) for name, each in counted.counts.items())
+    if bins.field == TIME:
+        return Histogram(title="Errors over time", unit=TIME, start=bins.start, width=bins.width, bars=bars)
+    criterion = thresholds.criteria.get("performance.rollout_p95")
+    return Histogram(
+        title="Rollout duration",
+        unit="s",
+        start=bins.start,
+        width=bins.width,
+        bars=bars,
+        rules=tuple(_rules(criterion)) if criterion else (),
+    )
 
 
 def line(series: Series, name: str = "", role: str = "", sigma: Series | None = None) -> Line:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from trainhealth.judge import Judge
 from trainhealth.limits import Bound
-from trainhealth.measurement import Measurement
+from trainhealth.measurement import Measurement, decimals, extent, figure
 from trainhealth.thresholds import Criterion
 from trainhealth.verdicts import Change, Compared
 
@@ -39,14 +39,13 @@ def compare(criterion: Criterion, baseline: str, extent: str, new: Measurement, 
     difference = new.in_kind(kind) - old.in_kind(kind)
     interval = _interval(difference, new, old, kind)
     change = _of_numbers(criterion, new, old, kind, interval)
-    sure = "" if interval is None else f" [{' … '.join(_signed(new, kind, end) for end in interval)}]"
     return Compared(
         baseline=baseline,
         extent=extent,
         value=_shown(new, kind),
         baseline_value=_shown(old, kind),
         difference=difference,
-        difference_text=_signed(new, kind, difference) + sure,
+        difference_text=_signed(new, kind, difference, interval),
         interval=interval,
         change=Change.UNCLEAR if change is Change.BETTER and new.non_finite else change,
     )
@@ -65,13 +64,19 @@ def _kind(criterion: Criterion, *both: Measurement) -> str:
 
 
 def _shown(measured: Measurement, kind: str) -> str:
+    plain = replace(measured, interval=None)
     share = measured.unit == "fraction" and kind == "%"
-    return str(measured) if share or not kind else f"{measured} = {measured.in_kind(kind):.4g}{kind}"
+    return str(plain) if share or not kind else f"{plain} = {figure(measured.in_kind(kind))}{kind}"
 
 
-def _signed(measured: Measurement, kind: str, value: float) -> str:
-    """A difference of what was measured, with sign and unit."""
-    text = f"{value:.4g}{kind}" if kind else str(replace(measured, value=value))
+def _signed(measured: Measurement, kind: str, value: float, interval: tuple[float, float] | None) -> str:
+    """A difference of what was measured, with sign, unit and interval, all as `kind` sees them."""
+    if not kind:
+        text = str(replace(measured, value=value, interval=interval))
+    elif interval is None:
+        text = f"{figure(value)}{kind}"
+    else:
+        text = f"{figure(value, decimals(*interval))}{kind} {extent(*interval)}"
     return f"+{text}" if value > 0 else text
 
 

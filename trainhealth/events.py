@@ -1,6 +1,6 @@
 """Training events, aggregated: each criterion's number with the evidence behind it.
 
-The source answers eight questions (trainhealth/aggregates.py); everything that turns counts and sums into
+The source answers nine questions (trainhealth/aggregates.py); everything that turns counts and sums into
 verdict-worthy numbers happens here, once, whatever the source. Values are not rounded, so that rounding cannot
 carry one over a limit.
 """
@@ -40,6 +40,7 @@ from trainhealth.answers import Answer, Quality, added
 from trainhealth.attribution import ALL, EVERYBODY, Attribution, Scope, moment, span
 from trainhealth.balance import MIN_EXPECTED, equal_shares, wilson
 from trainhealth.errors import DataError
+from trainhealth.event_profile import Counted, Profile
 from trainhealth.measurement import Measurement
 from trainhealth.verdicts import Absent, Inconclusive
 
@@ -79,6 +80,7 @@ class EventAggregates:
         powers: for each power, what could be read from its answers.
         adapters: for each adapter, its requests, as the `request` events tell.
         recent: the latest errors and warnings, newest first.
+        profile: how errors lie in time and rollouts in duration, as far as there are any.
         players: the powers whose scores and wins `rollouts` holds.
         attribution: how the events were told from others, and what was left out; every message ends with it,
         notes: and with what the source itself has to say of its answers.
@@ -97,6 +99,7 @@ class EventAggregates:
     extraction: Answer
     adapters: tuple[Answer, ...]
     recent: tuple[Row, ...]
+    profile: tuple[Counted, ...] = ()
     players: tuple[str, ...] = ()
     attribution: Attribution = ALL
     notes: tuple[str, ...] = ()
@@ -550,7 +553,7 @@ def aggregate(
     powers: Sequence[str] = (),
     malformed: tuple[int, str] = (0, ""),
 ) -> EventAggregates:
-    """Put all questions to a source; eight of them, one after the other.
+    """Put all questions to a source; at most nine of them, one after the other.
 
     Args:
         ask: answers one question, with one row, or none of nothing; by groups or events, with a row for each.
@@ -591,6 +594,8 @@ def aggregate(
     ends = rollouts_by_id(mine, cutoff) if paired else rollouts_since(mine, cutoff)
     horizons = groups(ends)
     answers = groups(extraction(mine))
+    profile = Profile.of(everything, overall)
+    binned = profile.question(mine)
     return EventAggregates(
         source=source,
         fields=fields,
@@ -605,6 +610,7 @@ def aggregate(
         extraction=added(extraction(None).measures, answers),
         adapters=groups(inference(mine, _request(kinds))),
         recent=tuple(ask(recent_problems(mine))),
+        profile=profile.counted(Answer(next(iter(ask(binned)), {}))) if binned else (),
         players=tuple(powers),
         attribution=attribution.with_malformed(*malformed),
     )

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass, field
 
 from trainhealth.errors import ThresholdsError, TrainhealthError
-from trainhealth.limits import Bound, Limit, Word
-from trainhealth.measurement import Measurement
+from trainhealth.limits import Bound, Kind, Limit, Word
+from trainhealth.measurement import Measurement, figure
 from trainhealth.thresholds import Criterion, Waiver, Window
 from trainhealth.verdicts import Absent, Inconclusive, Judgement, NotApplicable, Verdict
 
@@ -54,16 +54,16 @@ class Judge:
             raise ThresholdsError(f"{self.criterion.origin}: {self.criterion.id}: {error}") from None
         relative = reference = ""
         if isinstance(limit, Bound) and limit.kind.value and measurement.reference is not None:
-            relative = f" = {measurement.in_kind(limit.kind.value):.4g}{limit.kind.value}"
-            shown = dataclasses.replace(measurement, value=measurement.reference)
+            relative = f" = {figure(measurement.in_kind(limit.kind.value))}{limit.kind.value}"
+            shown = dataclasses.replace(measurement, value=measurement.reference, interval=None)
             reference = f" of {shown}, {measurement.reference_name}," if measurement.reference_name else f" of {shown}"
         # Where it is about the value itself: the points that it counts, or that leave no number.
         lost = isinstance(measurement.value, float) and not math.isfinite(measurement.value)
         about = verdict is not Verdict.PASS and (lost or not measurement.non_finite)
         counted = _where(measurement) if about else ""
-        value_text = f"{measurement}{counted}{relative}{_interval(measurement)}"
+        value_text = f"{measurement}{counted}{relative}"
         side = "inside" if verdict is Verdict.PASS else "beyond"
-        reason = f"{measurement}{counted}{relative}{reference} is {side} the {self._name(limit)}"
+        reason = f"{value_text}{reference} is {side} the {self._name(limit)}"
         if isinstance(limit, Word):
             reason = f"{measurement}: {self._acceptance(verdict)}"
         elif doubt:
@@ -75,6 +75,8 @@ class Judge:
             reason,
             value=measurement.value,
             value_text=value_text,
+            interval=measurement.interval,
+            excess=_excess(measurement, limit) if verdict in (Verdict.WARN, Verdict.FAIL) else None,
             times_reference=measurement.in_kind("x") if measurement.reference is not None else None,
             limit=str(limit),
             limit_origin=limit.origin,
@@ -152,6 +154,25 @@ class Judge:
         )
 
 
+def _excess(measurement: Measurement, limit: Limit) -> float | None:
+    """How many times its limit a value is that lies beyond it; None for a state and a limit of 0, which know no degree.
+
+    A share that should be near 100 % is as bad as what it lacks: 75 % against ``< 95%`` is five times the limit.
+    """
+    if not isinstance(limit, Bound):
+        return None
+    value, bound, above = measurement.in_kind(limit.kind.value), limit.number, limit.sign == ">"
+    if not above and limit.kind is Kind.PERCENT and measurement.unit == "fraction":
+        value, bound, above = 100 - value, 100 - bound, True
+    if bound == 0 or (above and bound < 0):
+        return None
+    if math.isnan(value):
+        return math.inf
+    if not above and bound > 0:
+        return bound / value if value > 0 else math.inf
+    return value / bound
+
+
 def _ends(measurement: Measurement) -> list[Measurement]:
     """The measurement at both ends of its interval; itself where it has none."""
     if measurement.interval is None:
@@ -161,10 +182,3 @@ def _ends(measurement: Measurement) -> list[Measurement]:
 
 def _where(measurement: Measurement) -> str:
     return f" ({measurement.where})" if measurement.where else ""
-
-
-def _interval(measurement: Measurement) -> str:
-    if measurement.interval is None:
-        return ""
-    low, high = (dataclasses.replace(measurement, value=end) for end in measurement.interval)
-    return f" [{low} … {high}]"

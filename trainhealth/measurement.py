@@ -91,14 +91,51 @@ class Measurement:
         return _ratio(self.value, self.reference)
 
     def __str__(self) -> str:
+        """The value with its unit, no finer than its interval tells, and the interval: ``-0.1 Elo [-6.6 … 6.5]``."""
         if isinstance(self.value, str):
             return self.value
-        if self.unit == "fraction":
-            return f"{self.value * 100:.4g}%"
-        number, unit = f"{self.value:.4g}", self.unit
-        if number == "1" and len(unit) > 1 and "/" not in unit:  # 1 step, 2 steps
+        factor, unit = (100.0, "%") if self.unit == "fraction" else (1.0, f" {self.unit}")
+        if self.interval is not None:
+            low, high = (end * factor for end in self.interval)
+            return f"{figure(self.value * factor, decimals(low, high))}{unit}".rstrip() + f" {extent(low, high)}"
+        number = figure(self.value * factor)
+        if number == "1" and len(unit) > 2 and "/" not in unit:  # 1 step, 2 steps
             unit = unit.removesuffix("s")
-        return f"{number} {unit}".rstrip()
+        return f"{number}{unit}".rstrip()
+
+
+def figure(number: float, places: int | None = None) -> str:
+    """A number for people: 314.7, 872,730, 5.16e-7; with so many `places` behind the point where they are given."""
+    size = abs(number)
+    if not math.isfinite(number) or size == 0:
+        return f"{number:.4g}".removeprefix("-" if size == 0 else "")
+    if places is not None and size < _HUGE:
+        return f"{number:,.{places}f}"
+    if size < _NOTHING:
+        return f"below {_NOTHING:.0e}" if number > 0 else f"above -{_NOTHING:.0e}"
+    if size < _TINY or size >= _HUGE:
+        mantissa, exponent = f"{number:.3g}".split("e")
+        return f"{mantissa}e{int(exponent)}"
+    return f"{number:,.0f}" if size >= 9999.5 else f"{number:.4g}"
+
+
+def extent(low: float, high: float) -> str:
+    """An interval without its unit, which stands at its value: ``[-6.6 … 6.5]``."""
+    places = decimals(low, high)
+    return f"[{figure(low, places)} … {figure(high, places)}]"
+
+
+def decimals(low: float, high: float) -> int | None:
+    """The decimals that an interval deserves: two digits of half its width. None where it has no width."""
+    half = (high - low) / 2
+    if not math.isfinite(half) or half <= 0:
+        return None
+    places = 1 - math.floor(math.log10(half))
+    return max(places, 0) if places <= _FINEST else None
+
+
+_NOTHING, _TINY, _HUGE = 1e-12, 1e-4, 1e9
+_FINEST = 6
 
 
 def _ratio(value: float, reference: float) -> float:

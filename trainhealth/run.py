@@ -23,6 +23,14 @@ from trainhealth.verdicts import Absent, Inconclusive, NotApplicable, RunSummary
 STEP = "step"
 """Canonical name of the metric that counts training steps."""
 
+MOST_CONFIG, _LONGEST = 300, 160
+"""Keys of a run's config, and characters of each value, that reports show."""
+
+_SECRET = re.compile(
+    r"secret|passw|credential|private_?key|api_?key|access_?key|(?:^|[._-])(?:auth|hf|access|api|bearer)?_?token$",
+    re.IGNORECASE,
+)
+
 ALIAS_SHARE = 0.1
 """Of the rows of the alias that is logged most, an earlier alias must have this share."""
 
@@ -231,6 +239,7 @@ class Run:
             started=record.started,
             heartbeat=record.heartbeat,
             recognised=recognised,
+            config=_shown_config(record.config),
             trainer=self.recognition.trainer.name,
             notes=(*record.history.notes, *self._trainer_notes(), *self._unjudged(), *notes),
         )
@@ -320,3 +329,18 @@ class Run:
         hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
         looked = f"{definition.name} is not logged (looked for {', '.join(keys)}){hint}"
         return f"{looked}; log it, or add the key it has to metrics.{definition.name} in thresholds.yaml"
+
+
+def _shown_config(config: Mapping[str, Any]) -> dict[str, str]:
+    """What of a run's config people may read: names in order, short values, nothing of W&B's own, no secrets."""
+    own = {name: value for name, value in sorted(config.items()) if not name.startswith("_wandb")}
+    return {
+        _short(name): "(not shown)" if _SECRET.search(name) else _short(str(value))
+        for name, value in list(own.items())[:MOST_CONFIG]
+        if value is not None
+    }
+
+
+def _short(text: str) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # half a pair of surrogates is no text
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

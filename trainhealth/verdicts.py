@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Literal, Protocol
@@ -89,8 +90,12 @@ class Judgement(BaseModel):
     required: bool = True
     value: float | str | None = None
     value_text: str = ""
+    interval: tuple[float, float] | None = None
+    """95 % interval of the value, in its unit, where one is known."""
     times_reference: float | None = None
     """The value as a multiple of what it is compared with, where there is such a thing."""
+    excess: float | None = None
+    """How many times its limit the value is, where it lies beyond it and there is a degree to that."""
     limit: str | None = None
     """The limit that decided, or the strictest one that was kept."""
     limit_origin: str | None = None
@@ -140,20 +145,32 @@ class Judgement(BaseModel):
         return self.verdict in (Verdict.FAIL, Verdict.ERROR)
 
     @property
-    def urgency(self) -> tuple[int, bool, int, str]:
-        """Sorts the worst first, and among equals what puts the rest in doubt."""
-        order = (at for at, what in enumerate(_MOST_TELLING) if what in (self.criterion, self.area))
+    def urgency(self) -> tuple[int, bool, int, bool, int, int, str]:
+        """Sorts the worst first: by verdict; then what puts all else in doubt, and the diagnosis; what is required;
+        area by area, from cause to effect; what is farthest beyond its limit; at last by name."""
         idle = self.verdict is Verdict.INCONCLUSIVE and not self.required
         # What was not seen and is not required stands behind a warning, which may block (--strict).
         worse = Verdict.FAIL.severity - (Verdict.WARN.severity if idle else self.verdict.severity)
-        return worse, idle, next(order, len(_MOST_TELLING)), self.criterion
+        telling = next((at for at, what in enumerate(_MOST_TELLING) if what in (self.criterion, self.area)), 9)
+        area = _AREAS.index(self.area) if self.area in _AREAS else len(_AREAS)
+        return worse, idle, telling, not self.required, area, _faintness(self.excess), self.criterion
 
 
 _MOST_TELLING = (
-    "integrity.run_state", "integrity.history_complete", "stability.non_finite_values", "integrity", "stability",
-    "learning", "performance",
+    "integrity.run_state", "integrity.history_complete", "stability.non_finite_values", "learning.diagnosis",
+    "integrity",
 )  # fmt: skip
-"""Criteria and areas; a run that broke off, is not all here, or went NaN makes every other finding doubtful."""
+"""Criteria and areas; a run that broke off, is not all here, or went NaN makes every other finding doubtful, and the
+diagnosis is what most others add up to."""
+
+_AREAS = ("integrity", "stability", "learning", "performance")
+
+
+def _faintness(excess: float | None) -> int:
+    """0 where there is no degree, then from 1 (infinitely far beyond a limit) to 9999 (at it)."""
+    if excess is None:
+        return 0
+    return 9999 - min(round(500 * math.log10(max(excess, 1.0))), 9998) if math.isfinite(excess) else 1
 
 
 class RunSummary(BaseModel):
@@ -178,6 +195,8 @@ class RunSummary(BaseModel):
     """Unix seconds."""
     recognised: dict[str, str] = {}
     """Canonical metric -> key of the run."""
+    config: dict[str, str] = {}
+    """The run's configuration, flattened, as text; without what looks like a secret."""
     trainer: str = ""
     """Name of the trainer's profile that the run was judged with; ``generic`` where none fits."""
     notes: tuple[str, ...] = ()
@@ -202,6 +221,8 @@ class Candidate(BaseModel):
 
     name: str
     step: int
+    incumbent: str = ""
+    """The agent that it is to replace (--incumbent)."""
     last_healthy: str | None = None
     """Where it may not be promoted: the newest earlier checkpoint that might be, by the checks of the run alone."""
     last_healthy_verdict: Verdict | None = None

@@ -33,6 +33,12 @@ def test_a_summary_says_what_is_wrong_and_what_to_do() -> None:
     assert not any("learning.elo" in line for line in lines)
 
 
+def test_a_baseline_is_called_one_and_has_no_mark() -> None:
+    runs = [_run("new", _failed("stability.kl_level")), _run("old", _failed("stability.kl_level", "old"))]
+    heads = [line for line in summary(runs, baseline="old") if line.startswith("## ")]
+    assert heads == ["## ❌ new: FAIL", "## baseline old: FAIL"]
+
+
 def test_many_runs_and_findings_are_cut_and_counted() -> None:
     many = [_run(f"r{i}", *(_failed(f"stability.c{j}", f"r{i}") for j in range(45))) for i in range(101)]
     lines = list(summary(many))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from reports.markup import linked
 from reports.paths import safe_folder
 from trainhealth.verdicts import RunSummary
 
@@ -76,6 +77,42 @@ def test_rows(suite: Any, pytester: pytest.Pytester) -> None:
     assert [text for text in _Page(failed["log"]).text if text[:1].isdigit()] == ["480", "0.92", "481"]
     head = page.tags[page.tags.index("thead", len(page.tags) - page.tags[::-1].index("thead") - 1) :]
     assert cells.tags.count("td") == head.count("th")
+
+
+def test_a_place_on_the_web_is_a_link_and_nothing_else_is() -> None:
+    assert linked("a <b> · https://wandb.ai/me/p/runs/x1 · finished") == (
+        'a &lt;b&gt; · <a href="https://wandb.ai/me/p/runs/x1" rel="noopener noreferrer">https://wandb.ai/me/p/runs/x1</a>'
+        " · finished"
+    )
+    for evil in (
+        'https://x.io/"onclick=alert(1)',
+        "https://x.io/'><script>",
+        "javascript:alert(1)",
+        "data:text/html,x",
+    ):
+        page = _Page(linked(evil))
+        assert set(page.tags) <= {"a"}
+        assert {name for name, _ in page.attributes} <= {"href", "rel"}
+        assert all(value.startswith("https://x.io/") for name, value in page.attributes if name == "href")
+
+
+def test_config_and_coverage_stand_in_the_dossier(suite: Any, pytester: pytest.Pytester) -> None:
+    summary = RunSummary(run="r", config={"lr": "1e-6", EVIL: EVIL}, recognised={"kl": "kl/mean"})
+    suite("--run-id", "r", stability={"a": "PASS", "b": "INCONCLUSIVE"}, learning={"c": "PASS"}, runs=(summary,))
+    page = _read(pytester)
+    text = "|".join(page.text)
+    for shown in ("Configuration (2)|", "lr|1e-6", "kl|kl/mean", "stability|1 of 2|b", "learning|1 of 1"):
+        assert shown in text
+    assert "onerror" not in dict(page.attributes)
+
+
+def test_rows_weigh_little_and_say_the_same(suite: Any, pytester: pytest.Pytester) -> None:
+    said = {"verdict": "FAIL", "reason": 'it\'s "quoted" & <b>', "detail": "&#39; &amp; ' \" \u2028"}
+    suite("--run-id", "r", stability={"kl": said})
+    text = (pytester.path / "reports/out/r/report.html").read_text(encoding="utf-8")
+    assert "data-jsonblob='{" in text
+    assert "&#34;" not in text
+    assert 'it\'s "quoted" & <b>' in "".join(_read(pytester).inserted.text)
 
 
 def test_worst_rows_sort_first(suite: Any, pytester: pytest.Pytester) -> None:
@@ -181,3 +218,12 @@ def test_outside_the_gate_the_page_is_pytest_htmls_own(suite: Any, pytester: pyt
     page = _read(pytester, "page.html")
     assert page.title == "page.html"
     assert "Duration" in page.text
+
+
+def test_what_is_alike_is_told_once_above(suite: Any, pytester: pytest.Pytester) -> None:
+    absent = {"verdict": "INCONCLUSIVE", "reason": "grad_norm is not logged"}
+    suite("--run-id", "r", stability={"a": absent, "b": absent, "c": "PASS"}, learning={"d": "PASS"})
+    text = (pytester.path / "reports/out/r/report.html").read_text(encoding="utf-8").replace("<wbr>", "")
+    dossier = text[text.index("<section") : text.index("<details")]
+    assert dossier.count("grad_norm is not logged") == 1
+    assert "<strong>stability.a, stability.b</strong>" in dossier

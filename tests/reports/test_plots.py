@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.plots import Bar, bars, svg
-from trainhealth.charts import Chart, Line, Rule
+from reports.plots import Bar, bars, histogram, svg
+from trainhealth.charts import Bars, Chart, Histogram, Line, Rule
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False).map(lambda number: float(f"{number:.6g}"))
 
@@ -123,3 +123,56 @@ def test_bars_are_as_long_as_their_values() -> None:
     assert long == pytest.approx(4 * short)
     assert "<b> 10, long 40" in "".join(drawn.itertext())
     assert bars("Rollouts", "s", [Bar("lost", float("inf"))]) == ""
+
+
+def _histogram(counts: tuple[int, ...] = (0, 3, 1), **more: Any) -> Histogram:
+    bars = (Bars(name="errors", role="FAIL", counts=counts), Bars(name="warnings", role="WARN", counts=counts))
+    return Histogram(
+        **{"title": "Errors over time", "unit": "time", "start": 1767225600.0, "width": 60.0, "bars": bars} | more
+    )
+
+
+def test_counts_stand_on_each_other_and_are_told() -> None:
+    figure = _parsed(histogram(_histogram()))
+    errors, warnings = (one.attrib["d"] for one in figure.iter("path"))
+    tops = [[float(number) for number in re.findall(r"V([\d.]+)", path)] for path in (errors, warnings)]
+    floors = [[float(number) for number in re.findall(r"M[\d.]+ ([\d.]+)", path)] for path in (errors, warnings)]
+    assert floors[1] == tops[0]  # warnings begin where errors end
+    assert floors[0][0] - tops[0][0] == pytest.approx(3 * (floors[0][1] - tops[0][1]), abs=0.3)
+    said = figure.findtext(".//title")
+    assert said == "Errors over time: 4 errors, 4 warnings; most, 6, from 2026-01-01 00:01:00Z to 2026-01-01 00:02:00Z"
+    assert "per 1 min, UTC, from 2026-01-01 00:00" in "".join(figure.itertext())
+
+
+def test_limits_of_durations_stand_upright_where_they_are_in_sight() -> None:
+    rules = tuple(Rule(verdict="FAIL", sign=">", number=number) for number in (15.0, 1e6))
+    drawn = _parsed(histogram(_histogram(unit="s", start=0.0, width=10.0, rules=rules)))
+    [upright] = (line for line in drawn.iter("line") if "rule" in line.attrib["class"])
+    assert upright.attrib["x1"] == upright.attrib["x2"]
+    assert "p95 fail > 15" in "".join(drawn.itertext())
+
+
+def test_of_nothing_there_is_no_histogram() -> None:
+    assert histogram(_histogram((0, 0))) == ""
+    assert histogram(_histogram(bars=())) == ""
+
+
+def test_a_histogram_cannot_inject() -> None:
+    evil = "<script>alert(1)</script>\"'</svg>\x1b[31m"
+    bars = (Bars(name=evil, role=evil, counts=(1, 2)),)
+    rules = (Rule(verdict=evil, sign=evil, number=15.0),)
+    drawn = histogram(_histogram(title=evil, unit=evil, start=0.0, width=10.0, bars=bars, rules=rules))
+    assert "<script" not in drawn
+    assert "\x1b" not in drawn
+    assert "alert" in "".join(_parsed(drawn).itertext())
+
+
+@given(st.floats(0, 2e11), st.floats(1e-9, 1e9), st.lists(st.integers(0, 10**12), min_size=1, max_size=30))
+def test_every_histogram_can_be_drawn(start: float, width: float, counts: list[int]) -> None:
+    bars = (Bars(name="n", counts=tuple(counts)),)
+    for unit in ("time", "s"):
+        drawn = histogram(_histogram(unit=unit, start=start, width=width, bars=bars))
+        assert "nan" not in drawn
+        assert bool(drawn) == any(counts)
+        if drawn:
+            _parsed(drawn)

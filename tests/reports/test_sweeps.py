@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from reports.html import _dossier, _evidence, _sweep
+from reports.html import _dossier, _evidence, _Pictures, _sweep
 from reports.sweeps import SweepVerdict, call, differences, ranked, ratings_table, training_table
 from trainhealth.sweeps import RunSheet, Standing, Sweep
 from trainhealth.verdicts import Change, Compared, Judgement, RunSummary, RunVerdict, Verdict
@@ -93,8 +93,8 @@ def test_nothing_of_a_run_is_markup() -> None:
     judgement = Judgement(run=EVIL, criterion=EVIL, verdict=Verdict.PASS, reason=EVIL, compared=against)
     run = RunVerdict(summary=RunSummary(run=EVIL), verdict=Verdict.PASS, reason=EVIL, judgements=(judgement,))
     alone = verdict.model_copy(update={"comparison": None})
-    assert "Against" in _dossier(run, (), 1)
-    for page in (_sweep(verdict), _sweep(alone), _dossier(run, (), 1), _evidence(judgement)):
+    assert "Against" in _dossier(run, _Pictures(), 1)
+    for page in (_sweep(verdict), _sweep(alone), _dossier(run, _Pictures(), 1), _evidence(judgement)):
         assert "<script" not in page
         assert "\x1b" not in page
         assert "\u202e" not in page

@@ -84,7 +84,7 @@ def holds(condition: Condition | None, event: Event) -> bool:
         case Above(_, number):
             return bool(value > number)
         case Within(_, low, high):
-            return bool(low <= value <= high)
+            return not isinstance(value, str) and bool(low <= value <= high)  # text that is no number is absent
 
 
 def compute(measure: Measure, events: Sequence[Event]) -> Any:

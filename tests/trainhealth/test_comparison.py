@@ -79,7 +79,7 @@ def test_multiples_are_shown_beside_the_value() -> None:
     pair = measured(2, 2, unit="nats", interval=(1, 3)), measured(20, 10, unit="nats")
     found = compare(CRITERIA["stability.grad_norm_runaway"], "old", "whole runs", *pair)
     assert (found.value, found.baseline_value) == ("2 nats = 1x", "20 nats = 2x")
-    assert (found.difference_text, found.interval) == ("-1x [-1.5x … -0.5x]", (-1.5, -0.5))
+    assert (found.difference_text, found.interval) == ("-1.00x [-1.50 … -0.50]", (-1.5, -0.5))
     alone = compare(CRITERIA["integrity.completion"], "old", "whole runs",
                     Measurement(0.96, unit="fraction"), Measurement(1.0, unit="fraction"))  # fmt: skip
     assert (alone.value, alone.difference_text, alone.change) == ("96%", "-4%", "alike")
@@ -93,7 +93,7 @@ def test_with_intervals_both_errors_count() -> None:
     ]
     found = compare(CRITERIA["learning.elo_gap"], "old", "up to step 9", *pair)
     assert (found.difference, found.interval, found.change) == (-51, (-101, -1), "worse")
-    assert found.difference_text == "-51 Elo [-101 Elo … -1 Elo]"
+    assert found.difference_text == "-51 Elo [-101 … -1]"
     assert (found.value, found.baseline_value) == ("10 Elo", "61 Elo")
     assert change("learning.elo_gap", 10, 59, intervals=((-20, 40), (19, 99))) == "unclear"
     assert change("learning.elo_gap", 10, 61, intervals=((-20, 40), None)) == "worse"

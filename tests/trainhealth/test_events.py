@@ -552,10 +552,10 @@ def used_by(measures: Sequence[Measure]) -> set[str]:
 
 
 @pytest.mark.parametrize("log", [complete_log(), [{**one, "rollout_id": None} for one in complete_log()], []])
-def test_a_verdict_costs_eight_questions_about_known_fields(log: list[Event]) -> None:
+def test_a_verdict_costs_nine_questions_about_known_fields(log: list[Event]) -> None:
     asked: list[Question] = []
     aggregate(answerer(log, asked), "the log", {}, Scope(("me",), (0.0, 1e9)), POWERS)
-    assert len(asked) == 8
+    assert len(asked) == 8 + bool(log)  # of nothing there is no profile
     known = {*TEXTS, *NUMBERS, *SIGNED, TIME, *map(score_of, POWERS)}
     for question in asked:
         assert fields_of(question.where) <= known

@@ -14,7 +14,7 @@ from synthetic import series
 from trainhealth.errors import DataError, ThresholdsError
 from trainhealth.judge import Judge
 from trainhealth.limits import parse_limit
-from trainhealth.measurement import Measurement, Trace
+from trainhealth.measurement import Measurement, Trace, figure
 from trainhealth.series import first_non_finite
 from trainhealth.thresholds import Criterion, Waiver, Window
 from trainhealth.verdicts import (
@@ -101,7 +101,7 @@ def test_what_is_undecided_says_what_would_decide_and_orders_no_remedy() -> None
     wide = Judge(criterion(fail="< 0"), "demo").measured(Measurement(5.8, unit="sd", interval=(-0.5, 12.0)))
     assert wide.action == ""
     assert wide.reason == (
-        "5.8 sd [-0.5 sd … 12 sd] does not decide: "
+        "5.8 sd [-0.5 … 12.0] does not decide: "
         "the fail limit '< 0' lies inside the 95 % interval; more steps would narrow it"
     )
     gaps = Judge(criterion("> 1"), "demo").measured(Measurement(0.5, points=50, non_finite=1))
@@ -138,6 +138,44 @@ def test_where_it_is_worst_is_told_of_what_does_not_pass(value: float, reason: s
 )
 def test_one_is_singular(value: float, unit: str, shown: str) -> None:
     assert str(Measurement(value, unit=unit)) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0, "0"), (-0.0, "0"), (0.25, "0.25"), (314.72, "314.7"), (9999.4, "9999"), (9999.7, "10,000"),
+     (872_730.0, "872,730"), (3.92e12, "3.92e12"), (5.16233e-07, "5.16e-7"), (-0.00117, "-0.00117"),
+     (2.804e-146, "below 1e-12"), (-2.8e-146, "above -1e-12"), (math.nan, "nan"), (math.inf, "inf")],
+)  # fmt: skip
+def test_numbers_are_for_people(value: float, shown: str) -> None:
+    assert figure(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "interval", "shown"),
+    [(-0.09172, "Elo", (-6.597, 6.458), "-0.1 Elo [-6.6 … 6.5]"),
+     (-272.1, "Elo", (-463.8, -80.31), "-272 Elo [-464 … -80]"),
+     (0.0234, "fraction", (0.01, 0.05), "2.3% [1.0 … 5.0]"), (12.0, "", (12.0, 12.0), "12 [12 … 12]"),
+     (1.5, "s", (-math.inf, 3.0), "1.5 s [-inf … 3]"), (1.0, "steps", (0.5, 1.5), "1.00 steps [0.50 … 1.50]")],
+)  # fmt: skip
+def test_a_value_is_no_finer_than_its_interval_and_the_unit_is_said_once(
+    value: float, unit: str, interval: tuple[float, float], shown: str
+) -> None:
+    assert str(Measurement(value, unit=unit, interval=interval)) == shown
+    judgement = Judge(criterion(fail="> 1000%" if unit == "fraction" else "> 1000"), "demo").measured(
+        Measurement(value, unit=unit, interval=interval)
+    )
+    assert (judgement.value, judgement.interval) == (value, interval)  # which verdict.json has in full
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "unit", "excess"),
+    [("> 2", 5.0, "", 2.5), ("< 4", 1.0, "", 4.0), ("< 4", 0.0, "", math.inf), ("< -50", -100.0, "Elo", 2.0),
+     ("< 95%", 0.75, "fraction", 5.0), ("> 5%", 0.15, "fraction", 3.0), ("> 0", 3.0, "", None), ("< 0", -3.0, "", None),
+     ("> -5", -1.0, "", None), ("> 2", math.nan, "", math.inf), ("> 2", 1.0, "", None)],
+)  # fmt: skip
+def test_how_many_times_its_limit_a_value_is(limit: str, value: float, unit: str, excess: float | None) -> None:
+    found = Judge(criterion(fail=limit), "demo").measured(Measurement(value, unit=unit)).excess
+    assert found == (None if excess is None else pytest.approx(excess))
 
 
 def test_a_non_finite_point_rules_out_a_pass_but_not_a_failure() -> None:
@@ -209,6 +247,27 @@ def test_what_puts_the_rest_in_doubt_comes_first() -> None:
     judgements = [said("FAIL", id_) for id_ in ids] + [said("WARN", "integrity.run_state")]
     found = judge_run(SUMMARY, reversed(judgements)).judgements
     assert [one.criterion for one in found] == [ids[at] for at in (3, 2, 8, 1, 6, 7, 4, 5, 0, 3)]
+
+
+def test_the_diagnosis_then_what_is_required_then_areas_then_what_is_farthest_beyond() -> None:
+    def failed(id_: str, excess: float | None = None, *, required: bool = True) -> Judgement:
+        return said("FAIL", id_, required=required).model_copy(update={"excess": excess})
+
+    order = [
+        failed("learning.diagnosis"),
+        failed("integrity.completion", 1.1),
+        failed("stability.z"),  # a state, or a limit of 0
+        failed("stability.y", math.inf),
+        failed("stability.x", 4.5),
+        failed("stability.w", 1.2),
+        failed("learning.a", 50.0),
+        failed("performance.a", 1.5),
+        failed("performance.b", 1.5),
+        failed("custom.a", 99.0),
+        failed("stability.a", 70.0, required=False),
+        failed("performance.c", 70.0, required=False),
+    ]
+    assert list(judge_run(SUMMARY, reversed(order)).judgements) == order
 
 
 def test_an_optional_criterion_does_not_block_but_its_failure_does() -> None:

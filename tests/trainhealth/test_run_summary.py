@@ -1,0 +1,34 @@
+"""What reports are told of a run's configuration."""
+
+from __future__ import annotations
+
+import pytest
+from synthetic import column, run
+
+from trainhealth.run import MOST_CONFIG
+from trainhealth.verdicts import RunSummary
+
+
+def test_a_config_is_told_in_order_and_briefly() -> None:
+    config = {"z": 1, "a": {"deep": True}, "long": "x" * 1000, "none": None, "_wandb.version": "1"}
+    shown = run({"reward": column([1.0])}, config=config).summary().config
+    assert list(shown) == ["a", "long", "z"]
+    assert shown["z"] == "1"
+    assert len(shown["long"]) == 161
+    odd = run({"reward": column([1.0])}, config={"a\ud800": "b\udfff"}).summary()
+    assert RunSummary.model_validate_json(odd.model_dump_json()).config == {"a\\ud800": "b\\udfff"}
+    many = run({"reward": column([1.0])}, config={f"k{i}": i for i in range(1000)}).summary().config
+    assert len(many) == MOST_CONFIG
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["hf_token", "openai.api_key", "WANDB_API_KEY", "db.password", "client_secret", "token", "aws.access_key_id"],
+)
+def test_what_looks_like_a_secret_is_not_shown(name: str) -> None:
+    assert run({"reward": column([1.0])}, config={name: "s3cr3t"}).summary().config == {name: "(not shown)"}
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "tokenizer", "num_output_tokens", "keyboard", "pad_token_id"])
+def test_other_names_are(name: str) -> None:
+    assert run({"reward": column([1.0])}, config={name: 7}).summary().config == {name: "7"}
