@@ -14,6 +14,7 @@ import numpy as np
 
 from trainhealth.history import Floats, Rows, RunRecord
 from trainhealth.ratings import Ratings, agent_name, ratings, sigma_of, stranger
+from trainhealth.secrets import NOT_SHOWN, is_secret
 from trainhealth.series import Series
 from trainhealth.steps import StepAxis, step_axis
 from trainhealth.thresholds import Alias, Criterion, MetricDefinition, Thresholds
@@ -25,11 +26,6 @@ STEP = "step"
 
 MOST_CONFIG, _LONGEST = 300, 160
 """Keys of a run's config, and characters of each value, that reports show."""
-
-_SECRET = re.compile(
-    r"secret|passw|credential|private_?key|api_?key|access_?key|(?:^|[._-])(?:auth|hf|access|api|bearer)?_?token$",
-    re.IGNORECASE,
-)
 
 ALIAS_SHARE = 0.1
 """Of the rows of the alias that is logged most, an earlier alias must have this share."""
@@ -335,7 +331,7 @@ def _shown_config(config: Mapping[str, Any]) -> dict[str, str]:
     """What of a run's config people may read: names in order, short values, nothing of W&B's own, no secrets."""
     own = {name: value for name, value in sorted(config.items()) if not name.startswith("_wandb")}
     return {
-        _short(name): "(not shown)" if _SECRET.search(name) else _short(str(value))
+        _short(name): NOT_SHOWN if is_secret(name, value) else _short(str(value))
         for name, value in list(own.items())[:MOST_CONFIG]
         if value is not None
     }

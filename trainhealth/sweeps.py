@@ -20,6 +20,7 @@ from trainhealth.errors import DataError
 from trainhealth.measurement import Measurement
 from trainhealth.ratings import MIN_POINTS, SETTLED, Agent, Ratings, Role, Z
 from trainhealth.run import Run
+from trainhealth.secrets import NOT_SHOWN, is_secret
 from trainhealth.series import Series
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
@@ -204,7 +205,9 @@ def run_sheet(run: Run) -> RunSheet:
         state=run.record.state,
         axis=axis.key,
         last_step=axis.last,
-        config={key: _scalar(value) for key, value in run.record.config.items()},
+        config={
+            key: NOT_SHOWN if is_secret(key, value) else _scalar(value) for key, value in run.record.config.items()
+        },
         standings=tuple(_standing(step, rated, metrics) for step in steps),
     )
 

@@ -6,6 +6,7 @@ import pytest
 from synthetic import column, run
 
 from trainhealth.run import MOST_CONFIG
+from trainhealth.sweeps import run_sheet
 from trainhealth.verdicts import RunSummary
 
 
@@ -32,3 +33,29 @@ def test_what_looks_like_a_secret_is_not_shown(name: str) -> None:
 @pytest.mark.parametrize("name", ["max_tokens", "tokenizer", "num_output_tokens", "keyboard", "pad_token_id"])
 def test_other_names_are(name: str) -> None:
     assert run({"reward": column([1.0])}, config={name: 7}).summary().config == {name: "7"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "hf_AbCdEfGhIjKlMnOpQrStUvWx", "sk-proj-0123456789abcdefABCDEF", "0123456789abcdef0123456789abcdef01234567",
+        "postgresql://me:s3cr3t@db/runs", "Bearer eyJhbGciOiJIUzI1NiJ9", "xaat-01234567-89ab-cdef-0123-456789abcdef",
+        ["--key", "ghp_0123456789abcdefghijABCDEFGHIJ012345"],
+    ],
+)  # fmt: skip
+def test_nor_what_looks_like_one_under_another_name(value: object) -> None:
+    secretive = run({"reward": column([1.0])}, config={"notes": value, "lr": 1e-5})
+    assert secretive.summary().config == {"lr": "1e-05", "notes": "(not shown)"}
+    assert run_sheet(secretive).config == {"notes": "(not shown)", "lr": 1e-5}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("git_commit", "0123456789abcdef0123456789abcdef01234567"),
+        ("model", "Qwen/Qwen3-8B"),
+        ("url", "http://host:80/a"),
+    ],
+)
+def test_other_values_are(name: str, value: str) -> None:
+    assert run({"reward": column([1.0])}, config={name: value}).summary().config == {name: value}
