@@ -11,7 +11,7 @@ import pytest
 from reports.collect import COLLECTOR, Collector
 from reports.markdown import safe, table
 from reports.paths import complain
-from reports.text import cut, identity_of, limit_of, name_of, plain, tally, value_of
+from reports.text import cut, good_news_of, identity_of, limit_of, name_of, plain, tally, value_of
 from trainhealth.verdicts import Judgement, RunVerdict, Verdict
 
 _RUNS, _LINES = 100, 40
@@ -65,6 +65,8 @@ def summary(
         yield from (f"- **{safe(text)}**" for text in decided(run))
         for note in run.summary.notes:
             yield f"- {safe(note)}"
+        if news := good_news_of(run):
+            yield f"- {safe(news)}"
         wrong = [one for one in run.judgements if one.blocks or one.verdict in (Verdict.WARN, Verdict.WAIVED)]
         if wrong:
             yield ""

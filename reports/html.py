@@ -33,6 +33,7 @@ from reports.text import (
     compared_of,
     cut,
     extent_of,
+    good_news_of,
     identity_of,
     is_state,
     limit_of,
@@ -253,12 +254,13 @@ def _dossier(
     hidden = [] if many else lines[_SHOWN_AT_ONCE:]
     notes = "".join(f'<p class="note">{safe(note)}</p>' for note in run.summary.notes)
     told = "".join(f"<p><strong>{safe(text)}</strong></p>" for text in decided)
+    learns = f"<p>Is it learning? {safe(news)}</p>" if (news := good_news_of(run)) else ""
     return (
         f'<section class="dossier {"baseline" if baseline else run.verdict.lower()}">'
         f"<h3>{badge(run.verdict)} <span>{'baseline ' if baseline else ''}{safe(name_of(run.summary))}</span></h3>"
         f'<p class="identity">{linked(identity_of(run.summary))}</p>'
         f"<p>{safe(run.reason[:1].upper() + run.reason[1:])}: {escape(tally(run) or 'nothing was judged')}.</p>"
-        f"{told}{notes}{listed(lines[:_SHOWN_AT_ONCE])}"
+        f"{told}{notes}{learns}{listed(lines[:_SHOWN_AT_ONCE])}"
         f"{folded(f'{len(hidden)} more', listed(hidden), kind='printed')}{_compared(run)}"
         f"{folded('Charts', _charts(pictures, many), opened=runs <= _OPEN_RUNS)}"
         f"{'' if many else tables_of(run) + seen(run)}{criteria_table(run, all_of_them=not many)}</section>"

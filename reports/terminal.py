@@ -20,6 +20,7 @@ from reports.text import (
     compared_of,
     cut,
     extent_of,
+    good_news_of,
     identity_of,
     is_state,
     kept_of,
@@ -156,7 +157,7 @@ class _Page:
             self._blocking(run)
             return
         notes = (f"note: {self._cut(plain(note))}" for note in run.summary.notes)
-        for line in (identity_of(run.summary), *notes):
+        for line in (identity_of(run.summary), *notes, good_news_of(run)):
             if line:
                 self.paragraph("", line, Verdict.NOT_APPLICABLE, indent=2, hanging=2)
         quiet = () if self._full else (Verdict.PASS, Verdict.NOT_APPLICABLE)

@@ -116,6 +116,34 @@ def unrequired_of(judgement: Judgement) -> str:
     return " (not required)" if judgement.verdict is Verdict.INCONCLUSIVE and not judgement.blocks else ""
 
 
+def learning_of(run: RunVerdict) -> str:
+    """What is said of learning: ``learning. newest checkpoint +255 Elo … over base_model``, or what the reward did."""
+    judged = _learning(run)
+    if judged is None:
+        return "not judged"
+    if not judged.verdict.evaluated:
+        return plain(f"undecided: {judged.reason}")
+    if judged.criterion == _BY_REWARD:
+        return plain(f"by the reward, {value_of(judged)} from its first fifth to its last ({judged.verdict})")
+    return plain(f"{value_of(judged)}. {judged.detail}")
+
+
+def good_news_of(run: RunVerdict) -> str:
+    """That of a run that learns, which would stand nowhere else; what is wrong with the others is listed anyway."""
+    judged = _learning(run)
+    return learning_of(run) if judged is not None and judged.verdict is Verdict.PASS else ""
+
+
+_BY_RATINGS, _BY_REWARD = "learning.diagnosis", "learning.reward_gain"
+
+
+def _learning(run: RunVerdict) -> Judgement | None:
+    """The judgement that carries the verdict on learning: of a run without ratings, that on its reward."""
+    said = {one.criterion: one for one in run.judgements}
+    rated = said.get(_BY_RATINGS)
+    return said.get(_BY_REWARD) if rated is None or rated.verdict is Verdict.NOT_APPLICABLE else rated
+
+
 def tally(run: RunVerdict) -> str:
     """``2 FAIL, 1 WARN, 31 PASS``, worst first."""
     counts = {v: sum(j.verdict is v for j in run.judgements) for v in sorted(Verdict, key=lambda v: -v.severity)}

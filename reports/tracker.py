@@ -18,7 +18,7 @@ from reports.file_lock import alone_with
 from reports.markdown import safe, table
 from reports.paths import complain, replace, shown
 from reports.sweeps import SweepVerdict, ratings_table, training_table
-from reports.text import cut, is_state, limit_of, plain, value_of
+from reports.text import cut, is_state, learning_of, limit_of, plain, value_of
 from reports.tracker_file import Subject, with_results
 from trainhealth.charts import Chart
 from trainhealth.errors import TrainhealthError, UsageError
@@ -121,7 +121,7 @@ def results(run: RunVerdict, charts: Sequence[Chart]) -> Iterator[str]:
     """The results of one run as lines of Markdown, in the form of the guide."""
     said = {one.criterion: one for one in run.judgements}
     yield f"- **Verdict**: {run.verdict} - {safe(run.reason)}"
-    yield f"- **Learning signal**: {_signal(said)}"
+    yield f"- **Learning signal**: {safe(learning_of(run))}"
     if exploited := _evaluated(said.get("learning.baselines_exploited")):
         yield f"- **Baseline exploitation**: {safe(exploited.detail)} ({safe(value_of(exploited))} in all)"
     metrics = list(_metrics(said, charts))
@@ -152,18 +152,6 @@ def sweep_results(sweep: SweepVerdict) -> Iterator[str]:
     if comparison.notes:
         yield ""
         yield from (f"- {safe(note)}" for note in comparison.notes)
-
-
-def _signal(said: dict[str, Judgement]) -> str:
-    """What the diagnosis says; of a run without ratings, what the reward does."""
-    diagnosis = said.get("learning.diagnosis")
-    if diagnosis is not None and diagnosis.verdict is not Verdict.NOT_APPLICABLE:
-        found = _evaluated(diagnosis)
-        return safe(f"{value_of(found)}. {found.detail}" if found else f"undecided: {diagnosis.reason}")
-    reward = said.get("learning.reward_gain")
-    if found := _evaluated(reward):
-        return safe(f"by the reward, {value_of(found)} ({found.verdict})")
-    return safe(f"undecided: {reward.reason}") if reward else "not judged"
 
 
 def _metrics(said: dict[str, Judgement], charts: Sequence[Chart]) -> Iterator[str]:
