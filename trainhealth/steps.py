@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from trainhealth.history import Column, Floats, History
 
+COUNTER, ROW = "_step", "row"
+"""What counts rows where a run logs no better step: the W&B client, or this module."""
+
 ROW_SHARE = 1 / 3
 """A key counts as the step axis when at least this share of rows holds it: a trainer that logs its evaluation in
 rows of its own leaves every second row without one; a stray counter in a few rows is no axis."""
@@ -65,17 +68,17 @@ def step_axis(history: History, keys: Iterable[str], known: Collection[str] = ()
     `known` are the run's trainer's own: one row in `MOST_ROWS_A_STEP` is enough, and they may fall and rise again, as
     they do where a trainer and its samplers log by turns.
     """
-    shares = {**dict.fromkeys((*keys, "_step"), ROW_SHARE), **dict.fromkeys(known, 1 / MOST_ROWS_A_STEP)}
+    shares = {**dict.fromkeys((*keys, COUNTER), ROW_SHARE), **dict.fromkeys(known, 1 / MOST_ROWS_A_STEP)}
     for key in (*known, *shares):
         column = history.columns.get(key)
         if column is None or len(column.rows) < shares[key] * history.length:
             continue
-        trusted = key == "_step" or key in known or _rises(column, history.segments)
+        trusted = key == COUNTER or key in known or _rises(column, history.segments)
         if not np.isfinite(column.values).all() or not trusted:
             continue
         return _axis(key, history, column.rows.astype(np.float64), without_stray_zeros(column.values))
     rows = np.arange(history.length, dtype=np.float64)
-    return _axis("row", history, rows, rows)
+    return _axis(ROW, history, rows, rows)
 
 
 def without_stray_zeros(steps: Floats) -> Floats:

@@ -20,7 +20,10 @@ def test_missing_steps(run: Run, criterion: Judge) -> None:
 
 def test_metric_coverage(run: Run, criterion: Judge) -> None:
     """The lowest share of due steps that have a value, of reward, KL, gradient norm, loss, entropy."""
-    criterion.judge(integrity.coverage(run.steps, run.logged("reward", "kl", "grad_norm", "loss", "entropy")))
+    judged = run.logged("reward", "kl", "grad_norm", "loss", "entropy")
+    others = run.logged("value_loss", "policy_kl", "clip_fraction")
+    ahead = integrity.AHEAD if run.recognition.trainer.several_rows else 0
+    criterion.judge(integrity.coverage(run.steps, judged, others, ahead))
 
 
 def test_repeated_steps(run: Run, criterion: Judge) -> None:

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from synthetic import ROOT, column, run, series
 
 from trainhealth import integrity
+from trainhealth.history import Column
 from trainhealth.judge import Judge
 from trainhealth.measurement import Measurement
+from trainhealth.run import Run
 from trainhealth.thresholds import load
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
@@ -116,6 +119,132 @@ def test_holes_in_a_metric_are_found() -> None:
     assert found.detail == "kl has the most holes"
     with pytest.raises(Inconclusive, match="often enough"):
         integrity.coverage(steps, [])
+
+
+def with_steps(at: npt.ArrayLike, **metrics: Column) -> Run:
+    names = {"reward": "train/reward", "loss": "train/loss", "grad": "train/grad_norm", "kl": "train/kl"}
+    logged = {names[name]: held for name, held in metrics.items()}
+    return run({"_step": column(range(len(np.asarray(at)))), "global_step": column(at), **logged})
+
+
+def held(one: Run, ahead: int = 0) -> Measurement:
+    return integrity.coverage(one.steps, one.logged("reward", "kl", "grad_norm", "loss", "entropy"), (), ahead)
+
+
+def ones(rows: npt.ArrayLike) -> Column:
+    return column(np.ones(len(np.asarray(rows))), rows)
+
+
+EPISODES = np.cumsum(np.random.default_rng(0).integers(8, 200, 400))
+"""Steps at which 400 episodes of 8 to 199 steps end."""
+
+
+def test_episodes_have_no_usual_distance() -> None:
+    """CleanRL logs a return when an episode ends, and the update every 512 steps."""
+    updates = np.arange(512, EPISODES[-1], 512)
+    at = np.sort(np.concatenate([EPISODES, updates + 0.5])).round(1)
+    ends, updated = np.flatnonzero(at % 1 == 0), np.flatnonzero(at % 1)
+    one = with_steps(at, reward=ones(ends), loss=ones(updated), grad=ones(updated))
+    with pytest.raises(NotApplicable, match="no usual distance"):
+        integrity.missing_steps(one.steps)
+    assert held(one).value == 1.0
+    assert "when train/reward is due cannot be told" in held(one).detail
+    alone = with_steps(EPISODES, reward=ones(range(400)))
+    with pytest.raises(NotApplicable, match="when train/reward is due cannot be told"):
+        held(alone)
+    # A NaN of the loss was dropped in an eighth of the updates; the gradient norm stands in their rows.
+    holed = with_steps(at, reward=ones(ends), loss=ones(np.delete(updated, slice(9, None, 8))), grad=ones(updated))
+    assert held(holed).value == pytest.approx(0.875, abs=0.01)
+
+
+def test_short_episodes_look_like_missing_steps_and_are_none() -> None:
+    """Of a DQN's episodes of 1 to 99 steps 62 % lasted one step: SB3 logs a row at the end of each."""
+    random = np.random.default_rng(1)
+    lengths = np.where(random.random(2000) < 0.62, 1, random.geometric(0.1, 2000) + 1).clip(max=99)
+    at = np.cumsum(lengths)
+    trained = np.flatnonzero(np.diff(at // 4, prepend=0))
+    one = with_steps(at, reward=ones(range(2000)), loss=ones(trained))
+    with pytest.raises(NotApplicable, match="no usual distance"):
+        integrity.missing_steps(one.steps)
+    with pytest.raises(NotApplicable, match="train/loss"):
+        held(one)
+
+
+def test_an_episode_every_few_steps_between_updates() -> None:
+    """The client counts rows: those of rewards are no holes of the loss, and a dropped NaN is one."""
+    random = np.random.default_rng(2)
+    episode = random.random(1000) < 0.15
+    updates = np.flatnonzero(~episode)
+    columns = {"_step": column(range(1000)), "train/reward": ones(np.flatnonzero(episode)), "train/kl": ones(updates)}
+    assert held(run({**columns, "train/loss": ones(updates)})).value == 1.0
+    dropped = updates[random.random(len(updates)) > 0.3]
+    share = len(dropped) / (np.count_nonzero(updates >= dropped[0]))
+    assert held(run({**columns, "train/loss": ones(dropped)})).value == pytest.approx(share)
+
+
+def test_a_reward_in_the_updates_in_which_an_episode_ended() -> None:
+    ended = np.flatnonzero(np.random.default_rng(3).random(500) < 0.7)
+    one = with_steps(range(500), reward=ones(ended), loss=ones(range(500)), grad=ones(range(500)))
+    assert held(one).value == 1.0
+    stopped = with_steps(range(500), reward=ones(range(400)), loss=ones(range(500)), grad=ones(range(500)))
+    assert held(stopped).value == 0.8
+
+
+def test_loss_and_gradient_norm_that_are_nan_together() -> None:
+    kept = [row for row in range(500) if not 200 <= row < 260]
+    for metrics in ({}, {"reward": ones(range(500))}):
+        assert held(with_steps(range(0, 5000, 10), loss=ones(kept), grad=ones(kept), **metrics)).value == 440 / 500
+    counted = {"_step": column(range(500)), "train/loss": ones(kept), "train/grad_norm": ones(kept)}
+    assert held(run({**counted, "train/reward": ones(range(500))})).value == 440 / 500
+
+
+def test_rows_in_bursts_have_no_usual_distance() -> None:
+    """HARL counts 30 rows on by itself, and then logs the next thousand."""
+    bursts = [1000 * at + row for at in range(60) for row in range(30)]
+    with pytest.raises(NotApplicable, match="no usual distance"):
+        integrity.missing_steps(run({"_step": column(bursts)}).steps)
+    few = [*range(100), *range(1000, 1100), *range(2000, 2100), *range(3000, 3100)]
+    assert integrity.missing_steps(run({"_step": column(few)}).steps).value == 2700 / 3100
+
+
+def test_two_paces_have_no_usual_distance() -> None:
+    """EPyMARL logs returns every 6,000 steps, and the update 600 steps later."""
+    both = np.sort([*range(6000, 210_000, 6000), *range(6600, 210_000, 6000)])
+    with pytest.raises(NotApplicable, match="no usual distance"):
+        integrity.missing_steps(run({"_step": column(both)}).steps)
+
+
+def test_rows_are_no_steps() -> None:
+    one = run({"train/loss": ones(range(50)), "train/grad_norm": ones([*range(40), 48, 49])})
+    assert one.steps.key == "row"
+    with pytest.raises(NotApplicable, match="logs no step"):
+        integrity.missing_steps(one.steps)
+    assert held(one).value == 42 / 50
+    with pytest.raises(NotApplicable, match="is due cannot be told"):
+        held(run({"other": column(range(50)), "train/loss": ones(range(20))}))
+
+
+def test_metrics_that_were_uploaded_one_after_another() -> None:
+    """Event files that are uploaded tag by tag leave each metric in rows of its own."""
+    after = {"train/reward": ones(range(40)), "train/loss": ones(range(40, 80)), "train/kl": ones(range(80, 120))}
+    one = run({"_step": column(range(400)), **after})
+    with pytest.raises(NotApplicable, match="cannot be told"):
+        held(one)
+    with pytest.raises(NotApplicable, match="one after another"):
+        integrity.vanished(one)
+    beside = run({"_step": column(range(400)), **after, "policy/entropy_mean": ones(range(400))})
+    assert held(beside).value == 0.1
+    assert integrity.vanished(beside).value == 3
+
+
+def test_a_sampler_is_ahead_of_its_trainer_at_the_end() -> None:
+    """slime's sampler logged rollout 26 when its trainer, at 25, was killed."""
+    rows = np.arange(53)
+    one = with_steps(rows // 2, reward=ones(rows[::2]), loss=ones(rows[1::2]), grad=ones(rows[1::2]))
+    assert held(one).value == 26 / 27
+    assert held(one, ahead=integrity.AHEAD).value == 1.0
+    stopped = with_steps(rows // 2, reward=ones(rows[::2]), loss=ones(rows[1:41:2]), grad=ones(rows[1::2]))
+    assert held(stopped, ahead=integrity.AHEAD).value == 20 / 26
 
 
 def test_two_log_calls_a_step_are_two_rows() -> None:
