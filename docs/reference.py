@@ -201,10 +201,9 @@ class _Group:
 
 def modules() -> str:
     """Every module of trainhealth/ and reports/, by what it says of itself."""
-    folders = {"trainhealth": "trainhealth", "trainhealth/thresholds": "thresholds", "reports": "reports"}
     rows = [
         (f"{folder}/{file.name}", _first_paragraph(ast.parse(file.read_text(encoding="utf-8"))))
-        for folder in folders
+        for folder in ("trainhealth", "trainhealth/thresholds", "reports")
         for file in sorted((ROOT / folder).glob("*.py"))
         if not file.name.startswith("__")
     ]
@@ -246,4 +245,4 @@ def updated(page: str) -> str:
 
 if __name__ == "__main__":
     for page in PARTS:
-        (ROOT / page).write_text(updated(page), encoding="utf-8")
+        (ROOT / page).write_text(updated(page), encoding="utf-8", newline="\n")

@@ -86,7 +86,11 @@ class Judge:
             worst_at=worst[0] if worst else None,
             worst_value=worst[1] if worst else None,
             detail=measurement.detail,
-            **({"action": measurement.action} if measurement.action and verdict in _TO_DO else {}),
+            **(
+                {"action": f"{measurement.action} {self.criterion.action}"}
+                if measurement.action and verdict in _TO_DO
+                else {}
+            ),
             table=tuple(dict(row) for row in measurement.table),
         )
 

@@ -51,7 +51,7 @@ class Measurement:
         interval: 95 % interval of the value, in its unit, where one is known; a limit inside it decides nothing.
         non_finite: how many NaN or infinite points lie in the window; any of them rules out a pass.
         where: of these points, or of those that the value counts: ``train/kl, first at step 77``.
-        action: what to do, where what the criterion says would not help.
+        action: what to do first, before what the criterion says.
         detail: one more sentence for the message.
         table: rows for reports, each a mapping of column to number or text.
     """
@@ -99,7 +99,7 @@ class Measurement:
             low, high = (end * factor for end in self.interval)
             return f"{figure(self.value * factor, decimals(low, high))}{unit}".rstrip() + f" {extent(low, high)}"
         number = figure(self.value * factor)
-        if number == "1" and len(unit) > 2 and "/" not in unit:  # 1 step, 2 steps
+        if number == "1" and len(unit) > 3 and "/" not in unit:  # 1 step, 2 steps
             unit = unit.removesuffix("s")
         return f"{number}{unit}".rstrip()
 
@@ -107,15 +107,17 @@ class Measurement:
 def figure(number: float, places: int | None = None) -> str:
     """A number for people: 314.7, 872,730, 5.16e-7; with so many `places` behind the point where they are given."""
     size = abs(number)
-    if not math.isfinite(number) or size == 0:
-        return f"{number:.4g}".removeprefix("-" if size == 0 else "")
+    if not math.isfinite(number):
+        return f"{number:.4g}"
+    if size == 0:
+        return "0"
     if places is not None and size < _HUGE:
-        return f"{number:,.{places}f}"
+        return f"{round(number, places) or 0.0:,.{places}f}"  # never -0.0
     if size < _NOTHING:
         return f"below {_NOTHING:.0e}" if number > 0 else f"above -{_NOTHING:.0e}"
     if size < _TINY or size >= _HUGE:
-        mantissa, exponent = f"{number:.3g}".split("e")
-        return f"{mantissa}e{int(exponent)}"
+        mantissa, exponent = f"{number:.2e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
     return f"{number:,.0f}" if size >= 9999.5 else f"{number:.4g}"
 
 

@@ -522,7 +522,7 @@ def ratings(
     """Sort rating `series` (agent name -> trajectory) into roles; checkpoints by the step in their name.
 
     `sigmas` (Elo) stand beside those ratings that have them. Where checkpoints are called after the run, the rest are
-    those of other runs.
+    those of other runs; so are those of run_v2 for a run that is called run.
     """
     agents = []
     for name, one in series.items():
@@ -532,8 +532,11 @@ def ratings(
     order = {Role.BASE: 0, Role.REFERENCE: 1, Role.CHECKPOINT: 2}
     agents.sort(key=lambda a: (order[a.role], a.checkpoint_step if a.checkpoint_step is not None else -1, a.name))
     called = tuple(f"{agent_called(name)}_" for name in run_names if name)
-    own = {one.name for one in agents if one.role is Role.CHECKPOINT and one.name.startswith(called)}
-    foreign = {one.name for one in agents if own and one.role is Role.CHECKPOINT and one.name not in own}
+    families = {
+        one.name: Checkpoint(one.name, one.checkpoint_step).family for one in agents if one.checkpoint_step is not None
+    }
+    own = min((family for name, family in families.items() if name.startswith(called)), key=len, default=None)
+    foreign = {name for name, family in families.items() if own is not None and family != own}
     return Ratings(
         tuple(one for one in agents if one.name not in foreign),
         others=tuple(one for one in agents if one.name in foreign),

@@ -9,4 +9,5 @@ from trainhealth.run import Run
 
 def test_incumbent_gap(run: Run, incumbent: Incumbent, criterion: Judge) -> None:
     """Strength of the newest checkpoint above that of the incumbent (--incumbent), as the ratings tell both."""
-    criterion.judge(run.ratings.lead(incumbent.in_ratings()))
+    name = incumbent.in_ratings()  # first: that nobody knows it is told of a run without ratings as well
+    criterion.judge(run.ratings.lead(name))

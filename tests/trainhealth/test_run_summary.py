@@ -24,13 +24,29 @@ def test_a_config_is_told_in_order_and_briefly() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["hf_token", "openai.api_key", "WANDB_API_KEY", "db.password", "client_secret", "token", "aws.access_key_id"],
+    [
+        "hf_token",
+        "openai.api_key",
+        "WANDB_API_KEY",
+        "db.password",
+        "client_secret",
+        "token",
+        "aws.access_key_id",
+        "passphrase",
+        "db_pwd",
+        "openai_key",
+        "shared_key",
+        "github_token",
+        "slack_webhook",
+    ],
 )
 def test_what_looks_like_a_secret_is_not_shown(name: str) -> None:
     assert run({"reward": column([1.0])}, config={name: "s3cr3t"}).summary().config == {name: "(not shown)"}
 
 
-@pytest.mark.parametrize("name", ["max_tokens", "tokenizer", "num_output_tokens", "keyboard", "pad_token_id"])
+@pytest.mark.parametrize(
+    "name", ["max_tokens", "eos_token", "image_token", "tokenizer", "num_output_tokens", "keyboard", "pad_token_id"]
+)
 def test_other_names_are(name: str) -> None:
     assert run({"reward": column([1.0])}, config={name: 7}).summary().config == {name: "7"}
 
@@ -40,7 +56,9 @@ def test_other_names_are(name: str) -> None:
     [
         "hf_AbCdEfGhIjKlMnOpQrStUvWx", "sk-proj-0123456789abcdefABCDEF", "0123456789abcdef0123456789abcdef01234567",
         "postgresql://me:s3cr3t@db/runs", "Bearer eyJhbGciOiJIUzI1NiJ9", "xaat-01234567-89ab-cdef-0123-456789abcdef",
-        ["--key", "ghp_0123456789abcdefghijABCDEFGHIJ012345"],
+        ["--key", "ghp_0123456789abcdefghijABCDEFGHIJ012345"], ["--password=hunter2"], {"OPENAI_API_KEY": "abc"},
+        "OPENAI_API_KEY=abc", [{"name": "OPENAI_API_KEY", "value": "abc"}], "https://hooks.slack.com/services/T0/B0/x",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc", "Basic bWU6czNjcjN0", "AIzaSyA0123456789abcdef", "--hf-token: abc",
     ],
 )  # fmt: skip
 def test_nor_what_looks_like_one_under_another_name(value: object) -> None:
@@ -54,6 +72,9 @@ def test_nor_what_looks_like_one_under_another_name(value: object) -> None:
     [
         ("git_commit", "0123456789abcdef0123456789abcdef01234567"),
         ("model", "Qwen/Qwen3-8B"),
+        ("betas", "(0.9, 0.95)"),
+        ("key", "dataset=gsm8k"),
+        ("tokenizer", "pad_token=x"),
         ("url", "http://host:80/a"),
     ],
 )
