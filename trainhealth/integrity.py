@@ -326,29 +326,6 @@ def uninstrumented(run: Run) -> Measurement:
     )
 
 
-def non_finite(run: Run, *names: str) -> Measurement:
-    """Number of NaN and infinite points of the metrics `names`, under any of their keys; names the first of each."""
-    logged = run.keys_of(*names)
-    if not logged:
-        raise Inconclusive(f"the run logs none of {', '.join(names)}")
-    history, of_row = run.record.history, run.steps.of_row
-    found = {key: history.non_finite[key] for key in logged if key in history.non_finite}
-    steps = np.array([of_row[row] for _, row in found.values()], dtype=np.float64)
-    shown = [
-        f"{key}: {count}, first at step {step:.15g}"
-        for (key, (count, _)), step in zip(found.items(), steps, strict=True)
-    ]
-    return Measurement(
-        float(sum(count for count, _ in found.values())),
-        unit="values",
-        points=sum(history.counts[key] for key in logged),
-        window="whole run",
-        keys=tuple(found) or tuple(logged),
-        trace=Trace(steps, np.full(len(steps), np.nan), run.steps.key),
-        detail="; ".join(shown[:8]),
-    )
-
-
 def _require_rows(steps: StepAxis) -> None:
     if not len(steps.of_row):
         raise Inconclusive("the run has no history rows")

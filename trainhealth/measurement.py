@@ -50,6 +50,7 @@ class Measurement:
         trace: the points, to find the worst step.
         interval: 95 % interval of the value, in its unit, where one is known; a limit inside it decides nothing.
         non_finite: how many NaN or infinite points lie in the window; any of them rules out a pass.
+        doubt: why a value that no fail limit rules out does not pass either; empty where it may.
         detail: one more sentence for the message.
         table: rows for reports, each a mapping of column to number or text.
     """
@@ -65,6 +66,7 @@ class Measurement:
     trace: Trace | None = None
     interval: tuple[float, float] | None = None
     non_finite: int = 0
+    doubt: str = ""
     detail: str = ""
     table: tuple[Mapping[str, Any], ...] = field(default=())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainhealth import integrity
 from trainhealth.judge import Judge
+from trainhealth.levels import regular
 from trainhealth.run import Run
 from trainhealth.verdicts import NotApplicable
 
@@ -19,8 +20,12 @@ def test_missing_steps(run: Run, criterion: Judge) -> None:
 
 
 def test_metric_coverage(run: Run, criterion: Judge) -> None:
-    """The lowest share of due steps that have a value, of reward, KL, gradient norm, loss, entropy."""
-    criterion.judge(integrity.coverage(run.steps, run.logged("reward", "kl", "grad_norm", "loss", "entropy")))
+    """The lowest share of due steps that have a value, of reward, KL, gradient norm, loss, entropy.
+
+    Not of a reward at steps of its own: an episode ends when it ends.
+    """
+    found = run.logged("reward", "kl", "sequence_kl", "grad_norm", "loss", "entropy")
+    criterion.judge(integrity.coverage(run.steps, regular(found)))
 
 
 def test_repeated_steps(run: Run, criterion: Judge) -> None:

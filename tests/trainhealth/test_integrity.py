@@ -156,20 +156,6 @@ def test_metrics_at_their_default() -> None:
         integrity.uninstrumented(EMPTY)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_one_non_finite_value_is_found(value: float) -> None:
-    broken = np.ones(20_000)
-    broken[12_345] = value
-    # train/kl comes behind kl/mean, which is what `kl` means in this run.
-    columns = {"_step": column(range(20_000)), "kl/mean": column(np.ones(20_000)), "other": column(broken)}
-    found = integrity.non_finite(run(columns | {"train/kl": column(broken)}), "loss", "kl")
-    assert (found.value, found.detail) == (1.0, "train/kl: 1, first at step 12345")
-    assert integrity.non_finite(run(columns), "loss", "kl").value == 0.0
-    assert "NaN or infinite values in metrics that no criterion asks for: other" in run(columns).summary().notes
-    with pytest.raises(Inconclusive, match="none of loss"):
-        integrity.non_finite(run(columns), "loss")
-
-
 def test_an_empty_run_is_inconclusive_everywhere() -> None:
     measures: list[Callable[[], Measurement]] = [
         lambda: integrity.completeness(EMPTY.record),
