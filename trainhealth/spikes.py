@@ -34,6 +34,9 @@ GRADIENT_SIGMAS = 8.0
 GRADIENT_FACTOR = 3.0
 """A gradient spike lies beyond 8 robust standard deviations of, and 3 times, the running median."""
 
+EDGE = 20
+"""Points that say what a metric was like when the run began, and when it ended."""
+
 SUBSIDED = 10.0
 """Multiples of the reference to which what exploded must have come down to count as recovered."""
 
@@ -142,7 +145,7 @@ def explosion(series: Series, floor: float, floor_name: str) -> Measurement:
 
     Unlike `runaway` it sees what grows slowly. Medians below `floor` count as `floor`.
     """
-    start = series.finite[:HISTORY]
+    start = series.finite[:EDGE]
     before = max(float(np.median(start)) if len(start) else 0.0, floor)
     kept = _kept(series.values)
     at = int(np.argmax(kept))
@@ -156,7 +159,7 @@ def explosion(series: Series, floor: float, floor_name: str) -> Measurement:
 
 def subsided(series: Series, exploded: Measurement) -> str:
     """Says so where the last 20 points are back within `SUBSIDED` times what `exploded` was measured against."""
-    last = series.values[-HISTORY:]
+    last = series.values[-EDGE:]
     back = bool(np.isfinite(last).all()) and float(last.max()) <= SUBSIDED * (exploded.reference or 0.0)
     return f"it came down again: at most {float(last.max()):.4g} over the last {len(last)} points" if back else ""
 

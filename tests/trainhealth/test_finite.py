@@ -31,7 +31,8 @@ def test_one_non_finite_value_is_found(value: float) -> None:
 @pytest.mark.parametrize(
     "key",
     ["Loss/AMP", "discriminator loss total", "batch_loss", "losses/qf3_values", "aux/grad", "policy/my_kl",
-     "KL Divergence", "my/advantage_mean", "ratio", "is/ratio_max", "eprew", "reward signal mean", "logps/new", "critic/x"],
+     "KL Divergence", "my/advantage_mean", "ratio", "is/ratio_max", "eprew",
+     "reward signal mean", "logps/new", "critic/x"],
 )  # fmt: skip
 def test_a_key_whose_name_is_about_training_counts(key: str) -> None:
     columns = {"_step": column(range(10)), "train/reward": column(range(10)), key: column([1.0] * 9 + [math.nan])}
