@@ -102,7 +102,8 @@ def test_the_walkthrough_is_judged_as_its_analyst_did(walkthrough: Run) -> None:
 )  # fmt: skip
 def test_real_runs_are_judged_as_a_careful_person_does(name: str, expected: str, findings: dict[str, str]) -> None:
     one = judged(REAL / f"{name}.wandb")
-    expected_trainer = {"R1-AQA-Omni": "trl", "TRAVEL-7s32j061": "verl", "TRAVEL-e1kx6njs": "verl"}
+    expected_trainer = {"R1-AQA-Omni": "trl", "TRAVEL-7s32j061": "verl", "TRAVEL-e1kx6njs": "verl",
+                        "unitree_rl_gym": "rsl_rl", "morl-baselines": "environment"}  # fmt: skip
     assert one.summary().trainer == next((t for run, t in expected_trainer.items() if name.startswith(run)), "generic")
     found = {judgement.criterion: str(judgement.verdict) for judgement in judgements(one)}
     assert {id_: found[id_] for id_ in findings} == findings

@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from trainhealth.history import COVERAGES, Floats, Rows, RunRecord
+from trainhealth.coverage import one_by_one
+from trainhealth.history import COVERAGES, Rows, RunRecord
 from trainhealth.measurement import Measurement, Trace
 from trainhealth.pace import step_times
 from trainhealth.run import STEP, Run
-from trainhealth.series import Series, firsts
+from trainhealth.series import Series
 from trainhealth.steps import COUNTER, ROW, StepAxis
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
 STATES = ("finished", "running", "pending", "preempting", "preempted", "crashed", "failed", "killed", "unknown")
 """States of a run, as W&B spells them; and that of a log which records no end."""
-
-MULTIPLE = 0.95
-"""Share of distances between steps that must be whole multiples of the smallest usual one to tell a missing step."""
-
-USUAL = 0.52
-"""Share of distances that must be the smallest usual one itself."""
-
-NEARLY_ALL = 0.9
-"""Where so many are the usual one, the others may be of any size: a stretch of steps that was lost."""
-
-FEW = 3
-"""Distances of any size that are holes even where they hold more steps than the log does."""
-
-TIED = 0.9
-"""Share of a metric's steps that hold another one too, where one log call has both."""
-
-AHEAD = 2
-"""Steps that a sampler may be ahead of its trainer when both are stopped."""
-
-LEARNER = ("kl", "grad_norm", "loss", "entropy", "value_loss", "policy_kl", "clip_fraction")
-"""Metrics that an update of the policy has, whatever the environment does; an episode's end decides on a reward."""
 
 REGULAR = 10
 """Points that a metric needs for its end to be noticed."""
@@ -128,149 +107,6 @@ def completeness(record: RunRecord) -> Measurement:
         detail += f"; the run's summary ends at _step {record.last_logged_step}"
     action = _never_ends(record) if history.coverage == "open" else ""
     return Measurement(history.coverage, vocabulary=COVERAGES, points=history.length, detail=detail, action=action)
-
-
-def missing_steps(steps: StepAxis) -> Measurement:
-    """Steps missing from the axis / steps that the smallest usual distance expects.
-
-    Raises NotApplicable for an axis without a usual distance (episodes of variable length, several loggers, each with
-    a distance of its own), or of row numbers.
-    """
-    _require_rows(steps)
-    if steps.key == ROW:
-        raise NotApplicable("the run logs no step, so a missing one cannot be told")
-    distinct = steps.distinct
-    if len(distinct) < 3:
-        raise Inconclusive(f"{steps.key} has {len(distinct)} distinct steps, 3 are needed to see a gap")
-    multiples, _ = _multiples(distinct)
-    if multiples is None:
-        raise NotApplicable(f"{steps.key} has no usual distance, so a missing step cannot be told")
-    missing = multiples - 1
-    widest = [at for at in np.argsort(-missing, kind="stable")[:3] if missing[at]]
-    shown = [f"{distinct[at]:.15g} to {distinct[at + 1]:.15g}" for at in widest]
-    return Measurement(
-        float(missing.sum() / (missing.sum() + len(distinct))),
-        unit="fraction",
-        points=len(distinct),
-        window="whole run",
-        keys=(steps.key,),
-        trace=Trace(distinct[:-1], missing, steps.key),
-        detail=f"gaps: {', '.join(shown)}" if shown else "",
-    )
-
-
-def _multiples(steps: Floats, least: float = USUAL) -> tuple[Floats | None, float]:
-    """(distances between `steps` as whole multiples of the usual one, or None if there is no such, the usual one).
-
-    Steps that were lost one by one leave distances of a geometric distribution, and a stretch that was lost leaves a
-    single long one. Distances with a heavier tail are those of episodes, or of several loggers on one axis; so are
-    many long ones that hold more steps than the log. `least` is the share that must be the usual one.
-    """
-    gaps = np.diff(steps)
-    usual = float(np.quantile(gaps, 0.1, method="nearest"))
-    multiples = np.maximum(np.rint(gaps / usual), 1.0)
-    if np.mean(np.abs(gaps / usual - multiples) < 0.1) < MULTIPLE or np.mean(multiples == 1) < least:
-        return None, usual
-    rest = np.sort(multiples)[: len(multiples) - min(FEW, len(multiples) // 3)]
-    share, density = float(np.mean(rest == 1)), float(1 / np.mean(rest))
-    dense = density >= 0.5 if share >= NEARLY_ALL else density >= 0.9 * share
-    return (multiples if dense else None), usual
-
-
-def coverage(steps: StepAxis, series: Sequence[Series], others: Sequence[Series] = (), ahead: int = 0) -> Measurement:
-    """The lowest share of the steps at which a metric of `series` was due that has a value.
-
-    A client that drops a NaN of half precision leaves nothing but the hole. Due is, from a metric's first value on,
-    every step that has another metric, also of `others`, which usually stands beside it (`_by_companions`), and every
-    step at its own usual distance until the end of the run (`_by_distance`; where the client counts rows, only of a
-    metric beside which no other stands). What has neither, as a reward that is logged when an episode ends, cannot be
-    judged; where that is one of `LEARNER`, the others do not stand for it, unless they have holes. `ahead` is the
-    number of last steps that may lack a value, where a sampler logs in rows of its own, before its trainer does.
-
-    Raises:
-        NotApplicable: metrics are logged often, but when they are due cannot be told.
-        Inconclusive: none is logged often enough.
-    """
-    beside = [one for one in (*series, *others) if len(np.unique(one.steps)) >= 3]
-    often = [one for one in beside if one in series]
-    if not often:
-        raise Inconclusive("no metric is logged often enough to tell when it is due")
-    shares: list[tuple[float, Series]] = []
-    unknown: list[Series] = []
-    for one in often if not one_by_one(steps, beside) else ():
-        found = _by_companions(one, beside, ahead)
-        if not (found and _counts_rows(steps)):
-            found += _by_distance(one, steps, ahead)
-        shares += [(share, one) for share in found]
-        unknown += [] if found else [one]
-    lowest, worst = min(shares, key=lambda share: share[0], default=(1.0, often[0]))
-    when = f"when {', '.join(one.key for one in unknown or often)} is due cannot be told"
-    if not shares or (lowest == 1 and any(one.name in LEARNER for one in unknown)):
-        raise NotApplicable(f"{when}: at no usual distance, and beside no other metric of an update")
-    rest = f"; {when}" if unknown else ""
-    return worst.measurement(float(lowest), unit="fraction", detail=f"{worst.key} has the most holes{rest}")
-
-
-def _by_companions(one: Series, beside: Sequence[Series], ahead: int) -> list[float]:
-    """Shares of the steps of each other metric that stands at nearly all steps of this one.
-
-    An update logs its metrics together, so one that has no rhythm among another's steps has holes. Between a reward and
-    a metric of the update, that proves nothing: in some updates no episode ended, or in some episodes was no update;
-    and only a few gaps are holes between those that are not even named alike.
-    """
-    held = np.unique(one.steps)
-    shares = []
-    for other in beside:
-        there = np.unique(other.steps)
-        update = one.name in LEARNER and other.name in LEARNER
-        if other is one or np.mean(np.isin(held, there)) < TIED:
-            continue
-        due = np.union1d(there[there >= held[0]], held)
-        places = np.searchsorted(due, held).astype(np.float64)
-        multiples, usual = _multiples(places, USUAL if one.name in LEARNER else NEARLY_ALL)
-        if multiples is None and update:
-            multiples, usual = np.diff(places), 1.0
-        alike = update or _group(other) == _group(one)
-        if multiples is not None and (alike or np.count_nonzero(multiples > 1) <= FEW):
-            shares.append(_share(multiples, (len(due) - 1 - places[-1]) / usual, 0 if update else ahead))
-    return shares
-
-
-def _by_distance(one: Series, steps: StepAxis, ahead: int) -> list[float]:
-    """The share of the steps at a metric's own usual distance, if it has one.
-
-    Where the client counts rows because the trainer gives no step, many gaps are rows of something else, and only a few
-    are holes.
-    """
-    held = np.unique(one.steps)
-    multiples, usual = _multiples(held, USUAL if one.name in LEARNER else NEARLY_ALL)
-    if multiples is None or steps.key == ROW or (_counts_rows(steps) and np.count_nonzero(multiples > 1) > FEW):
-        return []
-    return [_share(multiples, (steps.last - held[-1]) / usual, ahead)]
-
-
-def _share(multiples: Floats, tail: float, ahead: int) -> float:
-    """Points / due ones; `multiples` are the distances between the points, and `tail` that to the end."""
-    lacking = max(np.floor(tail + 1e-6) - ahead, 0.0)
-    return float((len(multiples) + 1) / (1 + np.sum(multiples) + lacking))
-
-
-def _group(one: Series) -> str:
-    """What stands before the last part of a metric's key: ``train`` of ``train/loss``."""
-    return one.key.rpartition("/")[0]
-
-
-def _counts_rows(steps: StepAxis) -> bool:
-    """Whether the axis is that of a client which counts rows, as the trainer gives no step."""
-    return steps.key == COUNTER and steps.stride == 1
-
-
-def one_by_one(steps: StepAxis, series: Sequence[Series]) -> bool:
-    """Whether each metric follows another in rows of its own, as where event files are uploaded tag by tag: then
-    neither a row nor the client's row counter is a step that they share."""
-    spans = sorted((float(one.steps.min()), float(one.steps.max())) for one in series if len(one))
-    apart = all(end < begin for (_, end), (begin, _) in pairwise(spans))
-    return steps.key in (COUNTER, ROW) and len(spans) > 1 and apart
 
 
 def repeated_steps(steps: StepAxis, series: Sequence[Series]) -> Measurement:
@@ -437,30 +273,6 @@ def uninstrumented(run: Run) -> Measurement:
         window="whole run",
         keys=tuple(s.key for s in instrumentable),
         detail=", ".join(idle),
-    )
-
-
-def non_finite(run: Run, *names: str) -> Measurement:
-    """Number of NaN and infinite points of the metrics `names`, under any of their keys; names the first of each."""
-    logged = run.keys_of(*names)
-    if not logged:
-        raise Inconclusive(f"the run logs none of {', '.join(names)}")
-    history, of_row = run.record.history, run.steps.of_row
-    found = {key: history.non_finite[key] for key in logged if key in history.non_finite}
-    steps = np.array([of_row[row] for _, row in found.values()], dtype=np.float64)
-    shown = [
-        f"{key}: {count}, first at step {step:.15g}"
-        for (key, (count, _)), step in zip(found.items(), steps, strict=True)
-    ]
-    return Measurement(
-        float(sum(count for count, _ in found.values())),
-        unit="values",
-        points=sum(history.counts[key] for key in logged),
-        window="whole run",
-        keys=tuple(found) or tuple(logged),
-        trace=Trace(steps, np.full(len(steps), np.nan), run.steps.key),
-        where=firsts(zip(steps.tolist(), found, strict=True)),
-        detail="; ".join(shown[:8]),
     )
 
 

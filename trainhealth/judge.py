@@ -36,13 +36,16 @@ class Judge:
         """The window that thresholds.yaml sets for this criterion."""
         return self.criterion.window
 
-    def judge(self, measurement: Measurement) -> None:
-        """Hold `measurement` against the limits; the verdict is kept in `judgement`. Once per check."""
+    def judge(self, measurement: Measurement, *, lenient: str = "") -> None:
+        """Hold `measurement` against the limits; the verdict is kept in `judgement`. Once per check.
+
+        `lenient` says why a FAIL would be too much here, so that it is a WARN; empty where it would not.
+        """
         if self.judgement is not None:
             raise RuntimeError(f"{self.criterion.id} was judged twice in one check")
-        self.judgement = self.measured(measurement)
+        self.judgement = self.measured(measurement, lenient=lenient)
 
-    def measured(self, measurement: Measurement) -> Judgement:
+    def measured(self, measurement: Measurement, *, lenient: str = "") -> Judgement:
         """PASS, WARN, FAIL (or WAIVED), or INCONCLUSIVE where an interval or a non-finite point leaves it open.
 
         Raises:
@@ -68,6 +71,8 @@ class Judge:
             reason = f"{measurement}: {self._acceptance(verdict)}"
         elif doubt:
             reason = f"{value_text} does not decide: {doubt}"
+        if verdict is Verdict.FAIL and lenient:
+            verdict, reason = Verdict.WARN, f"{reason}; only a warning, as {lenient}"
         traced = measurement.trace if verdict is not Verdict.PASS and isinstance(limit, Bound) else None
         worst = traced.worst(limit.sign) if traced and isinstance(limit, Bound) else None
         return self._judgement(
@@ -109,6 +114,8 @@ class Judge:
             are = "is" if measurement.non_finite == 1 else "are"
             where = _where(measurement)
             doubts[strictest] = f"{measurement.non_finite} of {measurement.points} points {are} NaN or infinite{where}"
+        if measurement.doubt:
+            doubts.setdefault(strictest, measurement.doubt)
         for limit, doubt in doubts.items():
             return Verdict.INCONCLUSIVE, limit, doubt
         for limit in criterion.warn:

@@ -35,10 +35,43 @@ def reward_moves(run: Run) -> int:
     return next((moves(reward) for reward in run.logged("reward")), 0)
 
 
+def if_reward_rises(run: Run, meaning: str) -> str:
+    """`meaning`, with that it does, where the reward surely rises; empty elsewhere."""
+    return f"the reward rises: {meaning}" if reward_moves(run) > 0 else ""
+
+
+def reference_kl(run: Run) -> Series:
+    """The KL to the reference policy, a mean over tokens.
+
+    Raises NotApplicable for a run that logs the sum over a completion instead, whose limits are others.
+    """
+    if not run.logged("kl") and run.logged("sequence_kl"):
+        raise NotApplicable("the run logs the KL of whole completions: stability.sequence_kl has its limits")
+    return run.metric("kl")
+
+
+def either_kl(run: Run) -> Series:
+    """The KL to the reference policy, over tokens or, where that is what the run logs, over completions."""
+    whole = run.logged("sequence_kl") and not run.logged("kl")
+    return run.metric("sequence_kl" if whole else "kl")
+
+
+def kl_level(series: Series) -> Measurement:
+    """Median without its sign: a KL far below 0 is a fault.
+
+    Estimates of a KL scatter about it, but their median is not below 0: one that is does not pass either.
+    """
+    measured = series.magnitude().median()
+    signed = float(np.median(series.finite)) if len(series.finite) else 0.0
+    if signed >= 0:
+        return measured
+    return replace(measured, doubt=f"its median is {signed:.4g}, and no KL is below 0: it is another quantity, or 0")
+
+
 def unless_reward_rises(run: Run, meaning: str) -> None:
     """Raise NotApplicable, with the `meaning` of it, where the reward surely rises."""
-    if reward_moves(run) > 0:
-        raise NotApplicable(f"the reward rises: {meaning}")
+    if rises := if_reward_rises(run, meaning):
+        raise NotApplicable(rises)
 
 
 def in_use(series: Series, idle: float, meaning: str) -> Series:
@@ -66,9 +99,12 @@ def growth(series: Series, window: Window) -> Measurement:
 def entropy(run: Run) -> Series:
     """The entropy of a policy over tokens or other discrete actions.
 
-    Raises NotApplicable for an entropy below 0: that of a density, of which half or double mean nothing.
+    Raises NotApplicable for that of a density, of which half or double mean nothing: the actions have a standard
+    deviation, or the entropy goes below 0.
     """
     series = run.metric("entropy")
+    if std := run.logged("action_std"):
+        raise NotApplicable(f"the policy is continuous ({std[0].key}): its entropy has no scale of its own")
     if len(series.finite) and series.finite.min() < 0:
         raise NotApplicable(f"{series.key} goes below 0: a continuous policy's entropy has no scale of its own")
     return series
@@ -96,7 +132,10 @@ def rewards(run: Run) -> tuple[list[Series], list[Series]]:
         raise NotApplicable("the run does not log its reward in parts")
     formats = run.metrics["format_reward"].aliases if "format_reward" in run.metrics else ()
     form = [one for one in parts if any(alias.matches(one.key) for alias in formats)]
-    return form, [one for one in parts if one not in form]
+    rest = [one for one in parts if one not in form]
+    likely = run.metrics["likely_format_reward"].aliases if "likely_format_reward" in run.metrics else ()
+    task = [one for one in rest if not any(alias.matches(one.key) for alias in likely)]
+    return ([one for one in parts if one not in task], task) if task else (form, rest)
 
 
 def alive(parts: list[Series], window: Window) -> Measurement:

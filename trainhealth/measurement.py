@@ -52,6 +52,7 @@ class Measurement:
         non_finite: how many NaN or infinite points lie in the window; any of them rules out a pass.
         where: of these points, or of those that the value counts: ``train/kl, first at step 77``.
         action: what to do first, before what the criterion says.
+        doubt: why a value that no fail limit rules out does not pass either; empty where it may.
         detail: one more sentence for the message.
         table: rows for reports, each a mapping of column to number or text.
     """
@@ -69,6 +70,7 @@ class Measurement:
     non_finite: int = 0
     where: str = ""
     action: str = ""
+    doubt: str = ""
     detail: str = ""
     table: tuple[Mapping[str, Any], ...] = field(default=())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from trainhealth.hints import similar
 from trainhealth.history import Floats, Rows, RunRecord
 from trainhealth.ratings import Ratings, agent_name, ratings, sigma_of, stranger
 from trainhealth.secrets import NOT_SHOWN, is_secret
@@ -246,9 +246,14 @@ class Run:
 
     def _unjudged(self) -> Iterator[str]:
         known = {key for metric in self.metrics.values() for alias in metric.aliases for key in alias.keys}
-        others = [key for key in self.record.history.non_finite if key not in known and key not in self._rating_keys]
+        finite = self.thresholds.finite
+        others = [
+            key
+            for key in self.record.history.non_finite
+            if finite.excuses(key) or not (key in known or key in self._rating_keys or finite.judges(key))
+        ]
         if others:
-            yield f"NaN or infinite values in metrics that no criterion asks for: {', '.join(others[:8])}"
+            yield f"NaN or infinite values in metrics whose numbers need not be finite: {', '.join(others[:8])}"
         if self._strangers:
             yield f"agents that thresholds.yaml does not know were not judged: {', '.join(self._strangers[:8])}"
 
@@ -321,8 +326,9 @@ class Run:
         logged: Mapping[str, int] = self.record.history.counts
         if not logged:
             return f"{definition.name} is not logged: the run has no history rows with numbers"
-        near = [match for key in keys for match in difflib.get_close_matches(key, logged, n=2, cutoff=0.7)]
-        hint = f"; did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
+        taken = {key for alias in self._logged.values() for key in alias.keys}
+        near = similar(definition.name, keys, {key: count for key, count in logged.items() if key not in taken})
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
         looked = f"{definition.name} is not logged (looked for {', '.join(keys)}){hint}"
         return f"{looked}; log it, or add the key it has to metrics.{definition.name} in thresholds.yaml"
 

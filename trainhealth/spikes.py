@@ -26,11 +26,22 @@ RECOVERY = 5
 
 KL_RUNAWAY_FLOOR = KL_FLOOR / 10
 GRADIENT_RUNAWAY_FLOOR = 1.0
+SEQUENCE_KL_RUNAWAY_FLOOR = 1.0
+VALUE_LOSS_FLOOR = 1.0
 """Running medians below these count as these: what grows from nothing has no multiple."""
 
 GRADIENT_SIGMAS = 8.0
 GRADIENT_FACTOR = 3.0
 """A gradient spike lies beyond 8 robust standard deviations of, and 3 times, the running median."""
+
+EDGE = 20
+"""Points that say what a metric was like when the run began, and when it ended."""
+
+SUBSIDED = 10.0
+"""Multiples of the reference to which what exploded must have come down to count as recovered."""
+
+SHARE_OF = 100
+"""Fewest points of which a share of gradient spikes is taken."""
 
 MAD_TO_SIGMA = 1.4826
 """Standard deviations per median absolute deviation of a normal distribution."""
@@ -107,15 +118,19 @@ def _highest(series: Series) -> str:
     return f"{found[1]:.4g} at step {found[0]:.15g} ({series.key})" if found else "unknown"
 
 
+def _kept(values: Floats) -> Floats:
+    """For each point the level that it and the `RECOVERY` points after it do not fall below, shape (n,)."""
+    padded = np.concatenate([np.where(np.isfinite(values), values, np.inf), np.full(RECOVERY, np.inf)])
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, RECOVERY + 1).min(axis=1))
+
+
 def runaway(series: Series, floor: float) -> Measurement:
     """The highest level kept up for more than `RECOVERY` points, as a multiple of the running median before it.
 
     A spike that comes down within `RECOVERY` points counts as what it came down to. At the end of a run the points
     that are left decide: a run that ends in a spike has not recovered. Medians below `floor` count as `floor`.
     """
-    values = np.where(np.isfinite(series.values), series.values, np.inf)
-    padded = np.concatenate([values, np.full(RECOVERY, np.inf)])
-    kept = np.lib.stride_tricks.sliding_window_view(padded, RECOVERY + 1).min(axis=1)
+    kept = _kept(series.values)
     before = np.maximum(running_median(series.values), floor)
     at = int(np.argmax(kept / before))
     return series.measurement(
@@ -126,14 +141,42 @@ def runaway(series: Series, floor: float) -> Measurement:
     )
 
 
+def explosion(series: Series, floor: float, floor_name: str) -> Measurement:
+    """The highest level kept up for more than `RECOVERY` points, as a multiple of the median over the first 20 points.
+
+    Unlike `runaway` it sees what grows slowly. Medians below `floor` count as `floor`.
+    """
+    start = series.finite[:EDGE]
+    before = max(float(np.median(start)) if len(start) else 0.0, floor)
+    kept = _kept(series.values)
+    at = int(np.argmax(kept))
+    return series.measurement(
+        float(kept[at]),
+        trace=Trace(series.steps[at : at + 1], series.values[at : at + 1], series.axis),
+        reference=before,
+        reference_name=floor_name if before == floor else f"its median over the first {len(start)} points",
+    )
+
+
+def subsided(series: Series, exploded: Measurement) -> str:
+    """Says so where the last 20 points are back within `SUBSIDED` times what `exploded` was measured against."""
+    last = series.values[-EDGE:]
+    back = bool(np.isfinite(last).all()) and float(last.max()) <= SUBSIDED * (exploded.reference or 0.0)
+    return f"it came down again: at most {float(last.max()):.4g} over the last {len(last)} points" if back else ""
+
+
 def zeros(series: Series) -> Measurement:
     """Share of points that are exactly 0."""
     return series.measurement(float(np.mean(series.values == 0.0)), unit="fraction")
 
 
 def gradient_spikes(series: Series) -> Measurement:
-    """Share of steps whose gradient norm lies beyond 8 robust sigma of, and 3 times, the running median before it."""
+    """Share of steps whose gradient norm lies beyond 8 robust sigma of, and 3 times, the running median before it.
+
+    Of a run shorter than `SHARE_OF` points it is taken of so many: two steps of thirty are not yet a habit.
+    """
     beyond = beyond_gradients(series)
     peak = series.max().value
-    detail = f"{int(beyond.sum())} steps, peak {peak:.4g}"
-    return series.measurement(float(beyond.mean()), unit="fraction", detail=detail)
+    short = f" of {len(beyond)}, counted as of {SHARE_OF}" if len(beyond) < SHARE_OF else ""
+    detail = f"{int(beyond.sum())} steps{short}, peak {peak:.4g}"
+    return series.measurement(float(beyond.sum() / max(len(beyond), SHARE_OF)), unit="fraction", detail=detail)

@@ -32,17 +32,21 @@ def recognise(keys: Iterable[str], trainers: Mapping[str, Trainer], chosen: str 
     """The trainer of which the most patterns match `keys`, all keys of a run; `chosen` overrides it by name.
 
     Of two that fit equally well neither is taken: names that mean one thing here and another there are not guessed.
+    A profile for a kind of trainers counts where no other fits at all.
     """
     if chosen is not None:
         return Recognition(trainers.get(chosen, GENERIC), chosen=True)
     known = sorted(keys)
-    found = {name: _evidence(trainer.recognised_by, known) for name, trainer in trainers.items()}
-    ranked = sorted(found, key=lambda name: len(found[name]), reverse=True)
-    if not ranked or len(found[ranked[0]]) < EVIDENCE:
-        return Recognition(GENERIC)
-    if len(ranked) > 1 and len(found[ranked[0]]) == len(found[ranked[1]]):
-        return Recognition(GENERIC)
-    return Recognition(trainers[ranked[0]], found[ranked[0]])
+    for fallback in (False, True):
+        of_kind = [trainer for trainer in trainers.values() if trainer.fallback is fallback]
+        found = {trainer.name: _evidence(trainer.recognised_by, known) for trainer in of_kind}
+        ranked = sorted(found, key=lambda name: len(found[name]), reverse=True)
+        if not ranked or len(found[ranked[0]]) < EVIDENCE:
+            continue
+        if len(ranked) > 1 and len(found[ranked[0]]) == len(found[ranked[1]]):
+            return Recognition(GENERIC)
+        return Recognition(trainers[ranked[0]], found[ranked[0]])
+    return Recognition(GENERIC)
 
 
 def _evidence(patterns: Iterable[str], keys: list[str]) -> tuple[str, ...]:

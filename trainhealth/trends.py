@@ -37,6 +37,9 @@ MIN_POINTS = 10
 """Fewest points on either side of a comparison."""
 
 
+UNCHANGED = 100
+"""Points from which on a constant series says something of the run."""
+
 AUTOCORRELATED = 2.0
 """Second differences understate the noise of an AR(1) series, by sqrt(6 / (6 - 8 phi + 2 phi^2)): 1.5 at phi = 0.5."""
 
@@ -142,6 +145,9 @@ def _sided(series: Series) -> tuple[Floats, int]:
     if len(values) < 2 * side:
         raise Inconclusive(f"{series.key} has {len(values)} finite points, {2 * side} are needed to see a change")
     if np.ptp(values) == 0.0:
+        if len(values) >= UNCHANGED:
+            meaning = "the policy learns nothing, or the task is solved"
+            raise Inconclusive(f"{series.key} never changed from {values[0]:.6g} in {len(values)} steps: {meaning}")
         raise Inconclusive(f"{series.key} is constant at {values[0]:.6g}: there is nothing to learn from")
     return values, side
 

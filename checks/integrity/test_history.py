@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainhealth import integrity
+from trainhealth import coverage, integrity
 from trainhealth.judge import Judge
 from trainhealth.run import Run
 from trainhealth.verdicts import NotApplicable
@@ -15,15 +15,16 @@ def test_history_complete(run: Run, criterion: Judge) -> None:
 
 def test_missing_steps(run: Run, criterion: Judge) -> None:
     """Share of steps missing between the first and the last, at the run's usual stride."""
-    criterion.judge(integrity.missing_steps(run.steps))
+    criterion.judge(coverage.missing_steps(run.steps))
 
 
 def test_metric_coverage(run: Run, criterion: Judge) -> None:
     """The lowest share of due steps that have a value, of reward, KL, gradient norm, loss, entropy."""
-    judged = run.logged("reward", "kl", "grad_norm", "loss", "entropy")
+    judged = run.logged("reward", "kl", "sequence_kl", "grad_norm", "loss", "entropy")
     others = run.logged("value_loss", "policy_kl", "clip_fraction")
-    ahead = integrity.AHEAD if run.recognition.trainer.several_rows else 0
-    criterion.judge(integrity.coverage(run.steps, judged, others, ahead))
+    trainer = run.recognition.trainer
+    ahead = coverage.AHEAD if trainer.several_rows else 0
+    criterion.judge(coverage.coverage(run.steps, judged, others, episodic=trainer.episodic, ahead=ahead))
 
 
 def test_repeated_steps(run: Run, criterion: Judge) -> None:

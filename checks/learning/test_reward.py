@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainhealth.judge import Judge
+from trainhealth.levels import if_reward_rises
 from trainhealth.run import Run
 from trainhealth.trends import agreement, change, decline, early_drop, spread_since_start
 from trainhealth.verdicts import NotApplicable
@@ -27,8 +28,12 @@ def test_reward_without_rating(run: Run, criterion: Judge) -> None:
 
 
 def test_reward_spread(run: Run, criterion: Judge) -> None:
-    """Median standard deviation of the reward in the run's last fifth, as a multiple of its first fifth's."""
-    criterion.judge(spread_since_start(run.metric("reward_std").window(criterion.window)))
+    """Median standard deviation of the reward in the run's last fifth, as a multiple of its first fifth's.
+
+    Where the reward surely rises it warns at most: nothing varies while nothing is solved.
+    """
+    measured = spread_since_start(run.metric("reward_std").window(criterion.window))
+    criterion.judge(measured, lenient=if_reward_rises(run, "there was less to vary at the start"))
 
 
 def test_reward_decline(run: Run, criterion: Judge) -> None:
@@ -37,5 +42,12 @@ def test_reward_decline(run: Run, criterion: Judge) -> None:
 
 
 def test_early_reward_drop(run: Run, criterion: Judge) -> None:
-    """Fall of the reward below its start within the first steps, beyond noise, as a fraction of the start."""
-    criterion.judge(early_drop(run.metric("reward").window(criterion.window)))
+    """Fall of the reward below its start within the first steps, beyond noise, as a fraction of the start.
+
+    Where the reward surely rises over the run it warns at most. Without a KL to a reference a policy begins by
+    exploring, and its first rewards are no level to hold.
+    """
+    reward = run.metric("reward")
+    if not (run.logged("kl", "sequence_kl") or any(run.configured("kl_beta").values())):
+        raise NotApplicable("the run logs no KL to a reference, whose penalty an early drop would come from")
+    criterion.judge(early_drop(reward.window(criterion.window)), lenient=if_reward_rises(run, "it recovered"))

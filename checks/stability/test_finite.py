@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from trainhealth import integrity
+from trainhealth.finite import non_finite
 from trainhealth.judge import Judge
 from trainhealth.run import Run
 
 
 def test_non_finite_values(run: Run, criterion: Judge) -> None:
-    """NaN and infinite points of losses, gradient norm, KL, entropy, reward and its parts, and of the step counter."""
-    judged = ("loss", "value_loss", "grad_norm", "kl", "kl_max", "entropy", "reward", "reward_parts")
-    criterion.judge(integrity.non_finite(run, *judged, "step"))
+    """NaN and infinite points of losses, gradients, KL, entropy, rewards, and of every other key about training.
+
+    Which these are, and where a NaN is usual, stands under `finite` in thresholds.yaml.
+    """
+    judged = ("loss", "value_loss", "grad_norm", "kl", "kl_max", "sequence_kl", "entropy", "reward", "reward_parts")
+    criterion.judge(non_finite(run, *judged))

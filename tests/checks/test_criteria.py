@@ -17,7 +17,7 @@ from synthetic import ROOT, ar1, column, run
 from trainhealth.history import Column
 from trainhealth.run import Run
 from trainhealth.thresholds import load
-from trainhealth.verdicts import Verdict
+from trainhealth.verdicts import Judgement, Verdict
 
 STEPS = 200
 Columns = dict[str, Any]
@@ -100,6 +100,12 @@ def timed(seconds: float, restarted_at: int | None = None) -> Columns:
     return healthy(_timestamp=column(1.7e9 + times))
 
 
+def by_completion(kl: float) -> Columns:
+    """The healthy run with its KL summed over completions, which rises to `kl`."""
+    values = np.interp(np.arange(STEPS), [0, STEPS // 2], [0.1, kl])
+    return without("kl/max", without("kl/mean", healthy(**{"objective/kl": column(values)})))
+
+
 STEPS_150 = np.arange(150, dtype=np.uint32)
 NOISE = 0.5 * ar1(STEPS, 0.5, 9)
 FALLING_EARLY = np.concatenate([np.linspace(14, 8, 8), np.full(STEPS - 8, 8.0)]) + 0.1 * NOISE
@@ -121,7 +127,8 @@ PATHOLOGIES: dict[str, Callable[[], str]] = {
         "learning.reward_gain", without_ratings(reward(np.linspace(14, 8, STEPS) + NOISE))
     ),
     "learning.reward_spread": lambda: verdict_of(
-        "learning.reward_spread", healthy(**{"benchmark/reward_std": column(np.linspace(2, 12, STEPS))})
+        "learning.reward_spread",
+        {**reward(10 + NOISE), "benchmark/reward_std": column(np.linspace(2, 12, STEPS))},
     ),
     "learning.early_reward_drop": lambda: verdict_of("learning.early_reward_drop", reward(FALLING_EARLY)),
     "learning.reward_decline": lambda: verdict_of(
@@ -137,6 +144,10 @@ PATHOLOGIES: dict[str, Callable[[], str]] = {
     "stability.kl_level": lambda: verdict_of("stability.kl_level", with_value("kl/mean", slice(120, None), 0.3)),
     "stability.kl_spikes": lambda: verdict_of("stability.kl_spikes", with_value("kl/mean", slice(50, 58, 2), 392_000)),
     "stability.kl_runaway": lambda: verdict_of("stability.kl_runaway", with_value("kl/mean", slice(190, None), 9)),
+    "stability.sequence_kl": lambda: verdict_of("stability.sequence_kl", by_completion(60)),
+    "stability.value_loss_runaway": lambda: verdict_of(
+        "stability.value_loss_runaway", healthy(critic_loss=column(0.9 * 1.06 ** np.arange(STEPS)))
+    ),
     "stability.grad_norm_level": lambda: verdict_of(
         "stability.grad_norm_level", with_value("benchmark/grad_norm", slice(120, None), 34.5)
     ),
@@ -192,7 +203,10 @@ WARN_ONLY: dict[str, Callable[[], str]] = {
 
 def test_the_healthy_run_passes_every_criterion() -> None:
     found = {one.criterion: str(one.verdict) for one in judgements(build(healthy())) if one.criterion not in MORE}
-    for id_ in ("learning.reward_gain", "integrity.heartbeat", "integrity.concurrent_sessions"):
+    for id_ in (
+        "learning.reward_gain", "integrity.heartbeat", "integrity.concurrent_sessions", "stability.sequence_kl",
+        "stability.value_loss_runaway",
+    ):  # fmt: skip
         assert found.pop(id_) == "NOT_APPLICABLE"
     assert set(found.values()) == {"PASS"}, found
     assert verdict(build(healthy())).verdict == "PASS"
@@ -342,3 +356,91 @@ def test_what_may_still_change_warns_and_is_not_promoted(profile: str | None, st
     judged = run({"kl/mean": column(range(50))}, thresholds, state=state, coverage=coverage)
     found = {one.verdict for one in judgements(judged, "integrity.run_state", "integrity.history_complete")}
     assert found == {Verdict.PASS, Verdict.FAIL if profile else Verdict.WARN}
+
+
+def judged(id_: str, columns: Columns, **record: Any) -> Judgement:
+    return next(judgements(build(columns, **record), id_))
+
+
+def test_the_kl_of_completions_has_limits_of_its_own() -> None:
+    assert verdict_of("stability.sequence_kl", by_completion(5)) == "PASS"
+    assert verdict_of("stability.sequence_kl", by_completion(20)) == "WARN"
+    assert verdict_of("stability.kl_level", by_completion(5)) == "NOT_APPLICABLE"
+    assert verdict_of("stability.kl_spikes", by_completion(5)) == "NOT_APPLICABLE"
+    assert verdict_of("stability.kl_runaway", by_completion(5)) == "PASS"
+    exploded = by_completion(5)["objective/kl"].values.copy()
+    exploded[150:] = 1e4
+    columns = {**by_completion(5), "objective/kl": column(exploded)}
+    assert verdict_of("stability.kl_runaway", columns) == "FAIL"
+    for value in (math.nan, math.inf):
+        exploded[-1] = value
+        columns = {**by_completion(5), "objective/kl": column(np.where(exploded == 1e4, 5, exploded))}
+        assert verdict_of("stability.sequence_kl", columns) == "INCONCLUSIVE"
+    short = {key: Column(one.rows[:2], one.values[:2]) for key, one in by_completion(5).items()}
+    assert verdict_of("stability.sequence_kl", short) == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(("level", "expected"), [(-0.0004, "INCONCLUSIVE"), (-0.15, "INCONCLUSIVE"), (-0.3, "FAIL")])
+def test_a_kl_below_zero_does_not_pass(level: float, expected: str) -> None:
+    found = judged("stability.kl_level", with_value("kl/mean", slice(100, None), level))
+    assert found.verdict == expected
+    assert expected == "FAIL" or "no KL is below 0" in found.reason
+
+
+def test_an_estimate_of_kl_may_scatter_below_zero() -> None:
+    assert verdict_of("stability.kl_level", healthy(**{"kl/mean": column(0.01 + 0.012 * NOISE)})) == "PASS"
+
+
+def critic(values: Any, **changes: Column) -> Columns:
+    return healthy(critic_loss=column(values), **changes)
+
+
+def test_what_a_critic_may_be_wrong_by() -> None:
+    id_ = "stability.value_loss_runaway"
+    grown = 1e-6 + np.where(np.arange(STEPS) < 60, 0, 0.5)
+    assert verdict_of(id_, critic(grown)) == "PASS"  # it was 0 as long as no reward was found
+    large = critic(3000 * grown, **{"benchmark/reward_mean": column(100 * np.linspace(0, 1, STEPS) + NOISE)})
+    assert verdict_of(id_, large) == "PASS"  # a return of 100 may be wrong by 100 squared
+    assert verdict_of(id_, critic(np.where(np.arange(STEPS) < 150, 1, 5e3))) == "WARN"  # the reward's range is about 4
+    recovered = np.ones(STEPS)
+    recovered[80:120] = 1e6
+    assert verdict_of(id_, critic(recovered)) == "WARN"
+    recovered[-1] = math.nan
+    assert verdict_of(id_, critic(recovered)) == "FAIL"
+    broken = np.ones(STEPS)
+    broken[77] = math.nan
+    assert verdict_of(id_, critic(broken)) in ("FAIL", "INCONCLUSIVE")
+    assert verdict_of("stability.non_finite_values", critic(broken)) == "FAIL"
+    assert verdict_of(id_, healthy()) == "NOT_APPLICABLE"
+    assert verdict_of(id_, {**healthy(), "critic_loss": column([1.0, 2.0])}) == "INCONCLUSIVE"
+
+
+def test_a_reward_that_rises_may_scatter_more_than_when_nothing_was_solved() -> None:
+    found = judged("learning.reward_spread", healthy(**{"benchmark/reward_std": column(np.linspace(2, 12, STEPS))}))
+    assert found.verdict == "WARN"
+    assert "only a warning, as the reward rises" in found.reason
+
+
+def test_an_early_drop_that_the_run_recovers_from_is_a_warning() -> None:
+    recovered = np.interp(np.arange(STEPS), [0, 8, 20, STEPS], [14, 8, 8, 40]) + 0.1 * NOISE
+    assert verdict_of("learning.early_reward_drop", reward(recovered)) == "WARN"
+    without_kl = without("kl/max", without("kl/mean", reward(FALLING_EARLY)))
+    assert verdict_of("learning.early_reward_drop", without_kl) == "NOT_APPLICABLE"
+    assert verdict_of("learning.early_reward_drop", without_kl, config={"beta": 0.04}) == "FAIL"
+    assert verdict(build(without_ratings(without_kl))).verdict in ("FAIL", "INCONCLUSIVE")
+
+
+def test_a_reward_at_steps_of_its_own_is_never_due() -> None:
+    """An episode ends when it ends; one that stands beside the losses is missed."""
+    rows = np.sort(np.random.default_rng(0).permutation(4 * STEPS)[: 3 * STEPS])
+    at = np.arange(0, 4 * STEPS, 8)
+    columns: Columns = {"_step": column(range(4 * STEPS)), "losses/loss": column(np.ones(len(at)), at)}
+    episodes = np.setdiff1d(rows, at)
+    columns |= {
+        "charts/episodic_return": column(np.ones(len(episodes)), episodes),
+        "loss": column(np.ones(len(at)), at),
+    }
+    assert verdict_of("integrity.metric_coverage", columns) == "INCONCLUSIVE"  # whose runs these are is not known
+    columns |= {"charts/SPS": column(np.ones(len(at)), at)}
+    assert verdict_of("integrity.metric_coverage", columns) == "PASS"
+    assert verdict_of("integrity.metric_coverage", with_holes("benchmark/reward_mean", 0.35)) == "FAIL"

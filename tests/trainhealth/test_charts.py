@@ -38,7 +38,7 @@ def test_what_is_no_number_is_kept_apart() -> None:
 def test_a_chart_has_the_limits_the_window_and_the_spikes_that_are_judged() -> None:
     kl = [0.02] * 100
     kl[40] = 0.9
-    (chart,) = charts_of(run({"kl": column(kl)})).charts
+    (chart,) = charts_of(run({"train/kl": column(kl)})).charts
     assert chart.title == "KL to the reference policy"
     assert [(rule.verdict, rule.sign, rule.number) for rule in chart.rules] == [("WARN", ">", 0.1), ("FAIL", ">", 0.2)]
     assert chart.spikes == ((40.0, 0.9),)

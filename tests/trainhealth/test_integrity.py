@@ -5,15 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from synthetic import ROOT, column, run, series
 
-from trainhealth import integrity
-from trainhealth.history import Column
+from trainhealth import coverage, integrity
 from trainhealth.judge import Judge
 from trainhealth.measurement import Measurement
-from trainhealth.run import Run
 from trainhealth.thresholds import load
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
@@ -55,25 +52,13 @@ def test_completion_of_a_running_run() -> None:
         integrity.completion(run({"_step": column(range(9))}).steps, {"max_steps": 200}, "running")
 
 
-def test_missing_steps_are_counted_by_hand() -> None:
-    found = integrity.missing_steps(run({"_step": column([*range(0, 40, 2), *range(60, 100, 2)])}).steps)
-    assert found.value == pytest.approx(10 / 50)  # 40 to 58 are absent
-    assert found.detail == "gaps: 38 to 60"
-
-
 def test_a_constant_stride_has_no_gaps() -> None:
-    assert integrity.missing_steps(run({"_step": column(range(6, 4000, 8192 // 1024))}).steps).value == 0.0
-
-
-@pytest.mark.parametrize("share", [0.06, 0.25, 0.4])
-def test_missing_steps_are_seen_however_many(share: float) -> None:
-    kept = np.sort(np.random.default_rng(0).permutation(1000)[: int(1000 * (1 - share))])
-    assert integrity.missing_steps(run({"_step": column(kept)}).steps).value == pytest.approx(share, abs=0.01)
+    assert coverage.missing_steps(run({"_step": column(range(6, 4000, 8192 // 1024))}).steps).value == 0.0
 
 
 def test_an_axis_without_a_stride_has_no_gaps_to_tell() -> None:
     with pytest.raises(NotApplicable, match="no usual distance"):
-        integrity.missing_steps(run({"_step": column([0, 3, 30, 31, 90, 200, 220, 1000])}).steps)
+        coverage.missing_steps(run({"_step": column([0, 3, 30, 31, 90, 200, 220, 1000])}).steps)
 
 
 def test_repeated_steps_need_different_values() -> None:
@@ -109,144 +94,6 @@ def test_a_rewind_repeats_the_steps_it_goes_over() -> None:
     assert one.metric("kl").values[414] == 425.0
 
 
-def test_holes_in_a_metric_are_found() -> None:
-    steps = run({"_step": column(range(1000))}).steps
-    kept = np.sort(np.random.default_rng(0).permutation(1000)[:650])
-    whole, seldom = series([1.0] * 1000), series([1.0] * 100, steps=range(0, 1000, 10))
-    assert integrity.coverage(steps, [whole, seldom]).value == 1.0
-    found = integrity.coverage(steps, [whole, series([1.0] * 650, steps=kept, name="kl")])
-    assert found.value == pytest.approx(0.65, abs=0.01)
-    assert found.detail == "kl has the most holes"
-    with pytest.raises(Inconclusive, match="often enough"):
-        integrity.coverage(steps, [])
-
-
-def with_steps(at: npt.ArrayLike, **metrics: Column) -> Run:
-    names = {"reward": "train/reward", "loss": "train/loss", "grad": "train/grad_norm", "kl": "train/kl"}
-    logged = {names[name]: held for name, held in metrics.items()}
-    return run({"_step": column(range(len(np.asarray(at)))), "global_step": column(at), **logged})
-
-
-def held(one: Run, ahead: int = 0) -> Measurement:
-    return integrity.coverage(one.steps, one.logged("reward", "kl", "grad_norm", "loss", "entropy"), (), ahead)
-
-
-def ones(rows: npt.ArrayLike) -> Column:
-    return column(np.ones(len(np.asarray(rows))), rows)
-
-
-EPISODES = np.cumsum(np.random.default_rng(0).integers(8, 200, 400))
-"""Steps at which 400 episodes of 8 to 199 steps end."""
-
-
-def test_episodes_have_no_usual_distance() -> None:
-    """CleanRL logs a return when an episode ends, and the update every 512 steps."""
-    updates = np.arange(512, EPISODES[-1], 512)
-    at = np.sort(np.concatenate([EPISODES, updates + 0.5])).round(1)
-    ends, updated = np.flatnonzero(at % 1 == 0), np.flatnonzero(at % 1)
-    one = with_steps(at, reward=ones(ends), loss=ones(updated), grad=ones(updated))
-    with pytest.raises(NotApplicable, match="no usual distance"):
-        integrity.missing_steps(one.steps)
-    assert held(one).value == 1.0
-    assert "when train/reward is due cannot be told" in held(one).detail
-    alone = with_steps(EPISODES, reward=ones(range(400)))
-    with pytest.raises(NotApplicable, match="when train/reward is due cannot be told"):
-        held(alone)
-    # A NaN of the loss was dropped in an eighth of the updates; the gradient norm stands in their rows.
-    holed = with_steps(at, reward=ones(ends), loss=ones(np.delete(updated, slice(9, None, 8))), grad=ones(updated))
-    assert held(holed).value == pytest.approx(0.875, abs=0.01)
-
-
-def test_short_episodes_look_like_missing_steps_and_are_none() -> None:
-    """Of a DQN's episodes of 1 to 99 steps 62 % lasted one step: SB3 logs a row at the end of each."""
-    random = np.random.default_rng(1)
-    lengths = np.where(random.random(2000) < 0.62, 1, random.geometric(0.1, 2000) + 1).clip(max=99)
-    at = np.cumsum(lengths)
-    trained = np.flatnonzero(np.diff(at // 4, prepend=0))
-    one = with_steps(at, reward=ones(range(2000)), loss=ones(trained))
-    with pytest.raises(NotApplicable, match="no usual distance"):
-        integrity.missing_steps(one.steps)
-    with pytest.raises(NotApplicable, match="train/loss"):
-        held(one)
-
-
-def test_an_episode_every_few_steps_between_updates() -> None:
-    """The client counts rows: those of rewards are no holes of the loss, and a dropped NaN is one."""
-    random = np.random.default_rng(2)
-    episode = random.random(1000) < 0.15
-    updates = np.flatnonzero(~episode)
-    columns = {"_step": column(range(1000)), "train/reward": ones(np.flatnonzero(episode)), "train/kl": ones(updates)}
-    assert held(run({**columns, "train/loss": ones(updates)})).value == 1.0
-    dropped = updates[random.random(len(updates)) > 0.3]
-    share = len(dropped) / (np.count_nonzero(updates >= dropped[0]))
-    assert held(run({**columns, "train/loss": ones(dropped)})).value == pytest.approx(share)
-
-
-def test_a_reward_in_the_updates_in_which_an_episode_ended() -> None:
-    ended = np.flatnonzero(np.random.default_rng(3).random(500) < 0.7)
-    one = with_steps(range(500), reward=ones(ended), loss=ones(range(500)), grad=ones(range(500)))
-    assert held(one).value == 1.0
-    stopped = with_steps(range(500), reward=ones(range(400)), loss=ones(range(500)), grad=ones(range(500)))
-    assert held(stopped).value == 0.8
-
-
-def test_loss_and_gradient_norm_that_are_nan_together() -> None:
-    kept = [row for row in range(500) if not 200 <= row < 260]
-    for metrics in ({}, {"reward": ones(range(500))}):
-        assert held(with_steps(range(0, 5000, 10), loss=ones(kept), grad=ones(kept), **metrics)).value == 440 / 500
-    counted = {"_step": column(range(500)), "train/loss": ones(kept), "train/grad_norm": ones(kept)}
-    assert held(run({**counted, "train/reward": ones(range(500))})).value == 440 / 500
-
-
-def test_rows_in_bursts_have_no_usual_distance() -> None:
-    """HARL counts 30 rows on by itself, and then logs the next thousand."""
-    bursts = [1000 * at + row for at in range(60) for row in range(30)]
-    with pytest.raises(NotApplicable, match="no usual distance"):
-        integrity.missing_steps(run({"_step": column(bursts)}).steps)
-    few = [*range(100), *range(1000, 1100), *range(2000, 2100), *range(3000, 3100)]
-    assert integrity.missing_steps(run({"_step": column(few)}).steps).value == 2700 / 3100
-
-
-def test_two_paces_have_no_usual_distance() -> None:
-    """EPyMARL logs returns every 6,000 steps, and the update 600 steps later."""
-    both = np.sort([*range(6000, 210_000, 6000), *range(6600, 210_000, 6000)])
-    with pytest.raises(NotApplicable, match="no usual distance"):
-        integrity.missing_steps(run({"_step": column(both)}).steps)
-
-
-def test_rows_are_no_steps() -> None:
-    one = run({"train/loss": ones(range(50)), "train/grad_norm": ones([*range(40), 48, 49])})
-    assert one.steps.key == "row"
-    with pytest.raises(NotApplicable, match="logs no step"):
-        integrity.missing_steps(one.steps)
-    assert held(one).value == 42 / 50
-    with pytest.raises(NotApplicable, match="is due cannot be told"):
-        held(run({"other": column(range(50)), "train/loss": ones(range(20))}))
-
-
-def test_metrics_that_were_uploaded_one_after_another() -> None:
-    """Event files that are uploaded tag by tag leave each metric in rows of its own."""
-    after = {"train/reward": ones(range(40)), "train/loss": ones(range(40, 80)), "train/kl": ones(range(80, 120))}
-    one = run({"_step": column(range(400)), **after})
-    with pytest.raises(NotApplicable, match="cannot be told"):
-        held(one)
-    with pytest.raises(NotApplicable, match="one after another"):
-        integrity.vanished(one)
-    beside = run({"_step": column(range(400)), **after, "policy/entropy_mean": ones(range(400))})
-    assert held(beside).value == 0.1
-    assert integrity.vanished(beside).value == 3
-
-
-def test_a_sampler_is_ahead_of_its_trainer_at_the_end() -> None:
-    """slime's sampler logged rollout 26 when its trainer, at 25, was killed."""
-    rows = np.arange(53)
-    one = with_steps(rows // 2, reward=ones(rows[::2]), loss=ones(rows[1::2]), grad=ones(rows[1::2]))
-    assert held(one).value == 26 / 27
-    assert held(one, ahead=integrity.AHEAD).value == 1.0
-    stopped = with_steps(rows // 2, reward=ones(rows[::2]), loss=ones(rows[1:41:2]), grad=ones(rows[1::2]))
-    assert held(stopped, ahead=integrity.AHEAD).value == 20 / 26
-
-
 def test_two_log_calls_a_step_are_two_rows() -> None:
     one = run({"_step": column(range(114)), "benchmark/step": column(range(57), rows=range(0, 114, 2))})
     assert one.steps.key == "benchmark/step"
@@ -267,8 +114,8 @@ def test_rows_of_timers_are_no_double_logging() -> None:
                "train/reward": column(np.ones(40), rows=range(9, 400, 10))})  # fmt: skip
     assert one.steps.last == 40
     assert integrity.rows_per_step(one.steps, one.metric_rows).value == 1.0
-    assert integrity.missing_steps(one.steps).value == 0.0
-    assert integrity.coverage(one.steps, one.logged("reward")).value == 1.0
+    assert coverage.missing_steps(one.steps).value == 0.0
+    assert coverage.coverage(one.steps, one.logged("reward")).value == 1.0
 
 
 def test_a_log_without_an_end_may_still_grow() -> None:
@@ -288,21 +135,6 @@ def test_metrics_at_their_default() -> None:
         integrity.uninstrumented(EMPTY)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_one_non_finite_value_is_found(value: float) -> None:
-    broken = np.ones(20_000)
-    broken[12_345] = value
-    # train/kl comes behind kl/mean, which is what `kl` means in this run.
-    columns = {"_step": column(range(20_000)), "kl/mean": column(np.ones(20_000)), "other": column(broken)}
-    found = integrity.non_finite(run(columns | {"train/kl": column(broken)}), "loss", "kl")
-    assert (found.value, found.detail) == (1.0, "train/kl: 1, first at step 12345")
-    assert found.where == "train/kl, first at step 12345"
-    assert integrity.non_finite(run(columns), "loss", "kl").value == 0.0
-    assert "NaN or infinite values in metrics that no criterion asks for: other" in run(columns).summary().notes
-    with pytest.raises(Inconclusive, match="none of loss"):
-        integrity.non_finite(run(columns), "loss")
-
-
 def test_a_form_without_an_end_says_so_instead_of_wait_for_it() -> None:
     rows = {"_step": column(range(5)), "kl": column(np.ones(5))}
     log = replace(run(rows, state="unknown").record, ends=False)
@@ -320,7 +152,7 @@ def test_a_form_without_an_end_says_so_instead_of_wait_for_it() -> None:
 def test_an_empty_run_is_inconclusive_everywhere() -> None:
     measures: list[Callable[[], Measurement]] = [
         lambda: integrity.completeness(EMPTY.record),
-        lambda: integrity.missing_steps(EMPTY.steps),
+        lambda: coverage.missing_steps(EMPTY.steps),
         lambda: integrity.repeated_steps(EMPTY.steps, []),
         lambda: integrity.rows_per_step(EMPTY.steps, EMPTY.metric_rows),
         lambda: integrity.steps_backwards(EMPTY.steps, (0,)),

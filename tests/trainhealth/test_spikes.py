@@ -8,7 +8,16 @@ from synthetic import series
 
 from trainhealth.measurement import Measurement
 from trainhealth.series import Series
-from trainhealth.spikes import KL_RUNAWAY_FLOOR, gradient_spikes, kl_spikes, runaway, running_median, zeros
+from trainhealth.spikes import (
+    KL_RUNAWAY_FLOOR,
+    explosion,
+    gradient_spikes,
+    kl_spikes,
+    runaway,
+    running_median,
+    subsided,
+    zeros,
+)
 
 
 def kl_runaway(one: Series) -> Measurement:
@@ -82,3 +91,31 @@ def test_gradient_spikes_are_a_share_of_steps() -> None:
     assert gradient_spikes(series(values)).value == pytest.approx(2 / 400)
     values[300] = math.nan
     assert gradient_spikes(series(values)).value == pytest.approx(3 / 400)
+
+
+def test_gradient_spikes_of_a_short_run_are_a_share_of_a_hundred_points() -> None:
+    values = (0.4 + 0.02 * np.random.default_rng(1).normal(size=32)).tolist()
+    values[20] = values[25] = 1.7
+    found = gradient_spikes(series(values))
+    assert found.value == pytest.approx(0.02)
+    assert found.detail == "2 steps of 32, counted as of 100, peak 1.7"
+    values[26:30] = [1.7, 1.8, 1.9, 2.0]
+    assert gradient_spikes(series(values)).value == pytest.approx(0.06)
+
+
+def test_a_value_loss_that_grows_slowly_has_exploded() -> None:
+    grown = series((0.9 * 1.034 ** np.arange(300)).tolist())
+    found = explosion(grown, 1.0, "the least that counts")
+    assert found.in_kind("x") == pytest.approx(0.9 * 1.034**299 / (0.9 * 1.034**9.5), rel=1e-3)
+    assert subsided(grown, found) == ""
+    assert explosion(grown, 40_000.0, "the square").in_kind("x") < 1
+    assert found.trace is not None
+
+
+def test_a_value_loss_that_recovers_has_subsided() -> None:
+    values = [1.0] * 50 + [5000.0] * 8 + [1.0] * 50
+    found = explosion(series(values), 1.0, "the least that counts")
+    assert found.in_kind("x") == 5000
+    assert "at most 1 over the last 20 points" in subsided(series(values), found)
+    assert subsided(series([*values, math.nan]), found) == ""
+    assert explosion(series([1.0] * 50 + [5000.0] * 4 + [1.0] * 50), 1.0, "").in_kind("x") == 1

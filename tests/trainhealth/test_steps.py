@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from synthetic import column, run
 
-from trainhealth import integrity
+from trainhealth import coverage, integrity
 from trainhealth.history import History
 from trainhealth.steps import step_axis
 
@@ -78,7 +78,7 @@ def test_a_resumed_trainer_that_logs_step_0_first_goes_on() -> None:
 def test_a_log_that_begins_with_a_resume_has_no_gap() -> None:
     axis = step_axis(history(_step=column(range(50)), step=column([0, *range(151, 200)])), ["step"])
     assert (axis.first, axis.last) == (151, 199)
-    assert integrity.missing_steps(axis).value == 0
+    assert coverage.missing_steps(axis).value == 0
 
 
 def test_updates_inside_a_rollout_share_its_step() -> None:
@@ -101,7 +101,7 @@ def test_updates_inside_a_rollout_share_its_step() -> None:
     assert one.steps.key == "rollout/step"
     assert len(one.metric("loss")) == 40 * updates
     assert len(np.unique(one.metric("loss").steps)) == 40
-    assert integrity.missing_steps(one.steps).value == 0
+    assert coverage.missing_steps(one.steps).value == 0
     assert integrity.repeated_steps(one.steps, one.every_point()).value == 0
 
 

@@ -16,7 +16,7 @@ from trainhealth.errors import ThresholdsError
 from trainhealth.thresholds import Thresholds, load
 
 TODAY = date(2026, 11, 23)
-SECTIONS = "metrics, config, trainers, trainer, agents, events, windows, defaults, criteria, off, waivers"
+SECTIONS = "metrics, config, trainers, trainer, finite, agents, events, windows, defaults, criteria, off, waivers"
 CRITERION_KEYS = "warn, fail, window, action, source, required, missing, metric, statistic"
 NOT_A_LIMIT = (
     "is not a limit; write a comparison such as '> 0.1', '< 95%', '> 3x' or '< -5%', or a state such as 'crashed'"

@@ -228,6 +228,21 @@ class TrainerForm(_Form):
     """Names under `metrics` whose `default_value` is a measurement with this trainer."""
     several_rows: bool | None = None
     """Whether one training step is logged in several rows. Default: false."""
+    episodic: bool | None = None
+    """Whether rewards are logged as episodes end, and not with every update: then none is due. Default: false."""
+    fallback: bool | None = None
+    """Whether it stands for a kind of trainers, and is taken only where none of the others fits. Default: false."""
+
+
+class FiniteForm(_Form):
+    """Metrics besides the named ones in which a NaN or infinite value counts, as patterns of keys in lower case."""
+
+    model_config = ConfigDict(title="Finite")
+
+    keys: OneOrMany[Text] | None = None
+    """Keys that are about training. Default: none."""
+    except_: Annotated[OneOrMany[Text] | None, Field(alias="except")] = None
+    """Keys that are NaN at times in sound runs, also where they are named under `metrics`. Default: none."""
 
 
 class AgentsForm(_Form):
@@ -373,6 +388,8 @@ class Sections(_Form):
     """What is particular to the runs of one trainer, by the trainer's name."""
     trainer: Text | None = None
     """The trainer of all runs, or `generic` for none, as `--trainer`. Default: recognised run by run."""
+    finite: FiniteForm | None = None
+    """What else must be finite."""
     agents: AgentsForm | None = None
     """Who is rated. Default: nobody."""
     events: EventsForm | None = None

@@ -18,6 +18,7 @@ from trainhealth.thresholds.models import (
     EventFields,
     EventStore,
     FieldAlias,
+    FinitePatterns,
     MetricDefinition,
     OffPattern,
     Thresholds,
@@ -79,6 +80,7 @@ def load(
         files=files,
         trainers=trainers,
         trainer=trainer or form.trainer,
+        finite=FinitePatterns(form.finite.keys or (), form.finite.except_ or ()) if form.finite else FinitePatterns(),
     )
 
 
@@ -128,6 +130,8 @@ def _trainer(tree: Node, form: Sections, name: str, criteria: Collection[str]) -
         trainer.absent or {},
         trainer.measured or (),
         bool(trainer.several_rows),
+        bool(trainer.episodic),
+        bool(trainer.fallback),
     )
 
 

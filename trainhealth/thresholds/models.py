@@ -90,6 +90,8 @@ class Trainer:
         absent: canonical metric -> why a run without it does not need it.
         measured: canonical metrics whose default value is a measurement here.
         several_rows: whether it logs one training step in several rows.
+        episodic: whether it logs rewards as episodes end, and not with every update; None where that is not known.
+        fallback: whether it stands for a kind of trainers, and gives way to any other that fits.
     """
 
     name: str
@@ -99,13 +101,31 @@ class Trainer:
     absent: Mapping[str, str] = field(default_factory=dict)
     measured: tuple[str, ...] = ()
     several_rows: bool = False
+    episodic: bool | None = False
+    fallback: bool = False
 
     def requires_criterion(self, criterion_id: str) -> bool:
         return any(fnmatchcase(criterion_id, pattern) for pattern in self.requires)
 
 
-GENERIC = Trainer("generic")
+GENERIC = Trainer("generic", episodic=None)
 """The trainer of runs that no profile fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinitePatterns:
+    """fnmatch patterns of keys, in lower case: those whose numbers must be finite, and those where NaN is usual."""
+
+    keys: tuple[str, ...] = ()
+    exceptions: tuple[str, ...] = ()
+
+    def judges(self, key: str) -> bool:
+        """Whether `key`, which no metric is named after, is about training."""
+        return any(fnmatchcase(key.lower(), pattern) for pattern in self.keys) and not self.excuses(key)
+
+    def excuses(self, key: str) -> bool:
+        """Whether NaN is usual in `key`."""
+        return any(fnmatchcase(key.lower(), pattern) for pattern in self.exceptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +257,7 @@ class Thresholds:
     files: tuple[Path, ...]
     trainers: Mapping[str, Trainer] = field(default_factory=dict)
     trainer: str | None = None
+    finite: FinitePatterns = FinitePatterns()
 
     def is_off(self, criterion_id: str) -> OffPattern | None:
         """The first pattern that switches the criterion off."""
