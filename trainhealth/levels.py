@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from trainhealth.ending import fell_at_the_end
 from trainhealth.history import Floats
 from trainhealth.measurement import Measurement
 from trainhealth.run import Run
@@ -31,8 +32,12 @@ def moves(series: Series) -> int:
 
 
 def reward_moves(run: Run) -> int:
-    """`moves` of the reward; 0 for a run that logs none."""
-    return next((moves(reward) for reward in run.logged("reward")), 0)
+    """`moves` of the reward; 0 for a run that logs none, or whose reward rose and gave way when the run ended."""
+    reward = next(iter(run.logged("reward")), None)
+    if reward is None:
+        return 0
+    moved = moves(reward)
+    return 0 if moved > 0 and fell_at_the_end(reward) else moved
 
 
 def if_reward_rises(run: Run, meaning: str) -> str:

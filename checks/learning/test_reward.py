@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainhealth.ending import fall_at_the_end
 from trainhealth.judge import Judge
 from trainhealth.levels import if_reward_rises
 from trainhealth.run import Run
@@ -39,6 +40,11 @@ def test_reward_spread(run: Run, criterion: Judge) -> None:
 def test_reward_decline(run: Run, criterion: Judge) -> None:
     """Mean reward of the run's last fifth minus that of its best fifth, in standard deviations of one step."""
     criterion.judge(decline(run.metric("reward").window(criterion.window)))
+
+
+def test_reward_fall_at_the_end(run: Run, criterion: Judge) -> None:
+    """Fall of the reward into the run's last points, beside the deepest that the run recovered from."""
+    criterion.judge(fall_at_the_end(run.metric("reward").window(criterion.window)))
 
 
 def test_early_reward_drop(run: Run, criterion: Judge) -> None:

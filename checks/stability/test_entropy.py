@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainhealth.ending import fall_at_the_end
 from trainhealth.judge import Judge
 from trainhealth.levels import entropy, growth, reward_moves, unless_reward_rises
 from trainhealth.run import Run
@@ -18,6 +19,11 @@ def test_entropy_collapse(run: Run, criterion: Judge) -> None:
     measured = growth(entropy(run), criterion.window)
     unless_reward_rises(run, "the policy settles on what pays")
     criterion.judge(measured)
+
+
+def test_entropy_fall_at_the_end(run: Run, criterion: Judge) -> None:
+    """Fall of the entropy into the run's last points, beside the deepest that the run recovered from."""
+    criterion.judge(fall_at_the_end(entropy(run).window(criterion.window)))
 
 
 def test_entropy_rise(run: Run, criterion: Judge) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainhealth.ending import rise_at_the_end
 from trainhealth.judge import Judge
 from trainhealth.levels import either_kl, kl_level, reference_kl
 from trainhealth.run import Run
@@ -22,6 +23,11 @@ def test_kl_spikes(run: Run, criterion: Judge) -> None:
     """Raw steps at which KL, or the largest KL of a batch, exceeds max(0.2, 10 x its running median)."""
     series = [reference_kl(run), *run.logged("kl_max")]
     criterion.judge(kl_spikes(*(one.window(criterion.window) for one in series)))
+
+
+def test_kl_rise_at_the_end(run: Run, criterion: Judge) -> None:
+    """Rise of the KL into the run's last points, beside the steepest that the run recovered from."""
+    criterion.judge(rise_at_the_end(either_kl(run).window(criterion.window)))
 
 
 def test_kl_zero(run: Run, criterion: Judge) -> None:
