@@ -17,7 +17,7 @@ from trainhealth.series import Series
 from trainhealth.steps import COUNTER, ROW, StepAxis
 from trainhealth.verdicts import Inconclusive, NotApplicable
 
-UPDATE = ("kl", "sequence_kl", "grad_norm", "loss", "entropy", "value_loss", "policy_kl", "clip_fraction")
+UPDATE = ("kl", "kl_max", "sequence_kl", "grad_norm", "loss", "entropy", "value_loss", "policy_kl", "clip_fraction")
 """Metrics that an update of the policy has, whatever the environment does."""
 
 MULTIPLE = 0.95

@@ -61,15 +61,15 @@ def _ending(series: Series, sign: float) -> Measurement:
     if len(values) < 2 * BEFORE:
         raise Inconclusive(f"{series.key} has {len(values)} finite points, {2 * BEFORE} are needed to see how it ended")
     low, least, most, high = np.quantile(values, (0.01, 0.05, 0.95, 0.99))
-    if low == high:
-        raise Inconclusive(f"{series.key} is {low:.6g} nearly throughout: there is nothing to fall from")
+    if least == most:
+        raise Inconclusive(f"{series.key} is {least:.6g} nearly throughout: there is nothing to fall from")
     total = np.concatenate([[0.0], np.cumsum(sign * np.clip(values, low, high))])
     sizes = [SHORTEST]
     while 2 * sizes[-1] <= len(values) // 8:
         sizes.append(2 * sizes[-1])
     falls = {size: _falls(total, size) for size in sizes}
     found = [(_of(falls, sizes, size, len(values), LEAST * float(most - least)), size) for size in sizes]
-    (fall, earlier), size = max(found, key=lambda one: one[0][0] / one[0][1])
+    (fall, earlier), size = max(found, key=lambda one: (one[0][0] / one[0][1], one[1]))
     before = values[-2 * size - max(BEFORE, size) : -2 * size]
     return series.measurement(
         fall,

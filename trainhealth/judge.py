@@ -116,6 +116,9 @@ class Judge:
             doubts[strictest] = f"{measurement.non_finite} of {measurement.points} points {are} NaN or infinite{where}"
         if measurement.doubt:
             doubts.setdefault(strictest, measurement.doubt)
+        surely = next((limit for limit in criterion.warn if all(map(limit.exceeded_by, _ends(measurement)))), None)
+        if surely is not None and not criterion.required and strictest not in doubts:
+            return Verdict.WARN, surely, ""  # undecided would say less of it, and block nothing
         for limit, doubt in doubts.items():
             return Verdict.INCONCLUSIVE, limit, doubt
         for limit in criterion.warn:

@@ -24,8 +24,17 @@ from trainhealth.verdicts import Absent, Inconclusive, NotApplicable, RunSummary
 STEP = "step"
 """Canonical name of the metric that counts training steps."""
 
+FINITE = (
+    "loss", "value_loss", "grad_norm", "kl", "kl_max", "sequence_kl", "policy_kl", "inference_kl", "logprob_gap",
+    "importance_ratio", "entropy", "reward", "reward_parts",
+)  # fmt: skip
+"""Metrics that are a number in every sound update. Shares and times may be nothing over nothing: they are noted."""
+
 MOST_CONFIG, _LONGEST = 300, 160
 """Keys of a run's config, and characters of each value, that reports show."""
+
+MOST_BEFORE = 10
+"""Strides before the first step of a run that says nothing of an earlier part of it."""
 
 ALIAS_SHARE = 0.1
 """Of the rows of the alias that is logged most, an earlier alias must have this share."""
@@ -245,15 +254,17 @@ class Run:
             yield str(self.recognition)
 
     def _unjudged(self) -> Iterator[str]:
-        known = {key for metric in self.metrics.values() for alias in metric.aliases for key in alias.keys}
+        known = {*self.keys_of(*FINITE, STEP), *self._rating_keys}
         finite = self.thresholds.finite
         others = [
             key
             for key in self.record.history.non_finite
-            if finite.excuses(key) or not (key in known or key in self._rating_keys or finite.judges(key))
+            if finite.excuses(key) or not (key in known or finite.judges(key))
         ]
         if others:
             yield f"NaN or infinite values in metrics whose numbers need not be finite: {', '.join(others[:8])}"
+        if self.steps.first > MOST_BEFORE * self.steps.stride and len(self.steps.logged) > 1:
+            yield f"the record begins at step {self.steps.first:.15g}: what came before it was not seen"
         if self._strangers:
             yield f"agents that thresholds.yaml does not know were not judged: {', '.join(self._strangers[:8])}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -33,6 +35,9 @@ VALUE_LOSS_FLOOR = 1.0
 GRADIENT_SIGMAS = 8.0
 GRADIENT_FACTOR = 3.0
 """A gradient spike lies beyond 8 robust standard deviations of, and 3 times, the running median."""
+
+LAST = 50
+"""Points at which training may have stopped near the end of a long run."""
 
 EDGE = 20
 """Points that say what a metric was like when the run began, and when it ended."""
@@ -168,6 +173,17 @@ def subsided(series: Series, exploded: Measurement) -> str:
 def zeros(series: Series) -> Measurement:
     """Share of points that are exactly 0."""
     return series.measurement(float(np.mean(series.values == 0.0)), unit="fraction")
+
+
+def dead(series: Series) -> Measurement:
+    """As `zeros`, or of the last `LAST` points where the share is larger: training that stopped near the end."""
+    measured = zeros(series)
+    if len(series) < LAST:
+        return measured
+    share = float(np.mean(series.values[-LAST:] == 0.0))
+    if share <= float(measured.value):
+        return measured
+    return replace(measured, value=share, detail=f"of the last {LAST} points; {measured} of all")
 
 
 def gradient_spikes(series: Series) -> Measurement:

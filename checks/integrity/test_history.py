@@ -20,7 +20,7 @@ def test_missing_steps(run: Run, criterion: Judge) -> None:
 
 def test_metric_coverage(run: Run, criterion: Judge) -> None:
     """The lowest share of due steps that have a value, of reward, KL, gradient norm, loss, entropy."""
-    judged = run.logged("reward", "kl", "sequence_kl", "grad_norm", "loss", "entropy")
+    judged = run.logged("reward", "kl", "kl_max", "sequence_kl", "grad_norm", "loss", "entropy")
     others = run.logged("value_loss", "policy_kl", "clip_fraction")
     trainer = run.recognition.trainer
     ahead = coverage.AHEAD if trainer.several_rows else 0

@@ -130,6 +130,9 @@ PATHOLOGIES: dict[str, Callable[[], str]] = {
         "learning.reward_spread",
         {**reward(10 + NOISE), "benchmark/reward_std": column(np.linspace(2, 12, STEPS))},
     ),
+    "learning.reward_fall_at_the_end": lambda: verdict_of(
+        "learning.reward_fall_at_the_end", reward(np.where(np.arange(STEPS) < STEPS - 10, 14, 8) + NOISE)
+    ),
     "learning.early_reward_drop": lambda: verdict_of("learning.early_reward_drop", reward(FALLING_EARLY)),
     "learning.reward_decline": lambda: verdict_of(
         "learning.reward_decline", reward(np.interp(np.arange(STEPS), [0, 120, 199], [10, 20, 11]) + NOISE)
@@ -190,6 +193,12 @@ WARN_ONLY: dict[str, Callable[[], str]] = {
     ),
     "learning.reward_without_rating": lambda: verdict_of(
         "learning.reward_without_rating", elo("adapter_v100", 1040, 900)
+    ),
+    "stability.kl_rise_at_the_end": lambda: verdict_of(
+        "stability.kl_rise_at_the_end", with_value("kl/mean", slice(STEPS - 10, STEPS), 0.19)
+    ),
+    "stability.entropy_fall_at_the_end": lambda: verdict_of(
+        "stability.entropy_fall_at_the_end", with_value("policy/entropy_mean", slice(STEPS - 8, STEPS), 0.01)
     ),
     "stability.kl_zero": lambda: verdict_of("stability.kl_zero", with_value("kl/mean", slice(20, 120), 0)),
     "integrity.rows_per_step": lambda: verdict_of(
