@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -63,7 +64,13 @@ def writable(config: pytest.Config, path: Path) -> bool:
 
 
 def replace(path: Path, text: str) -> None:
-    """Write whole or not at all, with the rights of the file that was there; a link is replaced, not followed."""
+    """Write whole or not at all, with the rights of the file that was there; a link is replaced, not followed.
+
+    Raises:
+        OSError: it cannot be written, or what is there is no file, such as a device.
+    """
+    if os.path.lexists(path) and not path.is_symlink() and not path.is_file():
+        raise OSError(errno.EINVAL, "there is something that is no regular file")
     new = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         with new.open("x", encoding="utf-8", newline="") as file:

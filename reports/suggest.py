@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     path = config.invocation_params.dir / given
     try:
         require_runs(len(runs_to_judge(config)), "to be judged")
-        if path.exists():
+        if os.path.lexists(path):  # a link that leads nowhere too
             raise UsageError(f"--suggest {given}: there is such a file already; name a new one")
         if not path.parent.is_dir():
             raise UsageError(f"--suggest {given}: there is no folder {path.parent}")

@@ -34,8 +34,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     given = config.getoption("tracker", None)
     if given is None or COLLECTOR not in config.stash:
         return
-    path = _path(config)
     try:
+        path = _path(config)
         _read(path)
         if not path.parent.is_dir():
             raise UsageError(f"--tracker {given}: there is no folder {path.parent}")
@@ -48,7 +48,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     collector = config.stash.get(COLLECTOR, None)
     if config.getoption("tracker", None) is None or collector is None:
         return
-    path = _path(config)
+    path = config.invocation_params.dir / config.getoption("tracker")
     sweep = collector.sweep() if config.getoption("sweep") or config.getoption("filter") else None
     if sweep is not None:
         found = [(subject_of_sweep(sweep), list(sweep_results(sweep)))]
@@ -56,7 +56,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         runs = sorted(collector.verdicts(), key=lambda run: run.summary.run)
         found = [(subject_of(run), list(results(run, collector.charts_of(run.summary.run)))) for run in runs]
     try:
-        record(path, found)
+        record(_path(config), found)
     except (TrainhealthError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         complain(config, f"{shown(config, path)} was not written: {reason or error}")
@@ -79,8 +79,14 @@ def record(path: Path, found: Iterable[tuple[Subject, Sequence[str]]]) -> None:
 
 
 def _path(config: pytest.Config) -> Path:
-    """The file itself where a link stands in its place: it is the file that is to change."""
+    """The file itself where a link stands in its place: it is the file that is to change.
+
+    Raises:
+        UsageError: there is something else, such as a folder, a device or a pipe.
+    """
     given = config.invocation_params.dir / config.getoption("tracker")
+    if os.path.exists(given) and not os.path.isfile(given):
+        raise UsageError(f"--tracker {given}: this is no regular file; name a Markdown file, or a new one")
     return Path(os.path.realpath(given))
 
 

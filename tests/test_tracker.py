@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,20 @@ def test_a_file_that_is_no_tracker_stays_as_it_is(tmp_path: Path, content: bytes
     assert said in " ".join((session.stdout + session.stderr).split())
     assert session.returncode in (4, 11)
     assert (tmp_path / "tracker.md").read_bytes() == content
+
+
+@pytest.mark.parametrize("through_a_link", [False, True])
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_is_refused_before_anything_is_judged(
+    tmp_path: Path, make: Callable[[Path], None], through_a_link: bool
+) -> None:
+    file = tmp_path / ("real" if through_a_link else "tracker.md")
+    make(file)
+    if through_a_link:
+        (tmp_path / "tracker.md").symlink_to(file)
+    kind = file.stat().st_mode
+    session = judge(tmp_path, "--run-id", "demo-healthy")
+    assert session.returncode == 4
+    assert "this is no regular file" in " ".join((session.stdout + session.stderr).split())
+    assert file.stat().st_mode == kind
+    assert not list(tmp_path.rglob("verdict.json"))

@@ -18,7 +18,7 @@
 #   PYTHON                   the interpreter that trainhealth is installed for (python3)
 set -euo pipefail
 
-suite=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+suite=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 python=${PYTHON:-python3}
 report_dir=${TRAINHEALTH_REPORT_DIR:-training-health}
 attempts=${TRAINHEALTH_ATTEMPTS:-3}
@@ -33,6 +33,11 @@ refuse() {
 [[ $attempts =~ ^[1-9]$ ]] || refuse "TRAINHEALTH_ATTEMPTS should be a number from 1 to 9"
 [[ $wait =~ ^[0-9]{1,4}$ ]] || refuse "TRAINHEALTH_WAIT should be a whole number of seconds"
 [[ $report_dir != *$'\n'* ]] || refuse "TRAINHEALTH_REPORT_DIR holds a line break"
+# No command may take the folder's name for a part of itself: find would, of one such as -delete or ( or !.
+case $report_dir in
+    [[:alnum:]_./]*) ;;
+    *) report_dir=./$report_dir ;;
+esac
 
 # With = behind each option, no value is taken for an option or for a path to checks.
 arguments=("--run-id=$TRAINHEALTH_RUN_ID" "--report-dir=$report_dir")

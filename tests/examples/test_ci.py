@@ -180,6 +180,17 @@ def test_a_checkpoint_is_decided_on(action: Run) -> None:
     assert judged["learning.incumbent_gap"] == "PASS"
 
 
+@pytest.mark.parametrize("name", ["-delete", "(", "!"])
+def test_a_folder_for_reports_is_no_expression_of_find(action: Run, tmp_path: Path, name: str) -> None:
+    kept = tmp_path / "work space" / "kept.txt"
+    kept.write_text("mine")
+    done = action(run_id="demo-healthy", arguments="--quiet-report", report_dir=name)
+    assert kept.read_text() == "mine"
+    assert done.status == 0, done.output
+    assert done.outputs == {"verdict": "promote", "exit-status": "0", "report-dir": f"./{name}"}
+    assert (done.workspace / name / "demo-healthy" / "verdict.json").is_file()
+
+
 @pytest.mark.parametrize("arguments", ["--collect-only", "--version", "--fixtures"])
 def test_what_judges_nothing_promotes_nothing(action: Run, arguments: str) -> None:
     done = action(run_id="demo-collapsed", arguments=arguments)

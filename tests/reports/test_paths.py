@@ -1,15 +1,17 @@
-"""Safe folder names."""
+"""Safe folder names, and files that are replaced whole."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.paths import safe_folder
+from reports.paths import replace, safe_folder
 
 
 @pytest.mark.parametrize("run", ["3fk2x9", "demo-healthy", "a.b_c-1", "x" * 80, "console", "com10"])
@@ -49,3 +51,16 @@ def test_any_text_becomes_a_safe_name(run: str) -> None:
 @given(st.text(), st.text())
 def test_different_runs_have_different_folders(one: str, other: str) -> None:
     assert (safe_folder(one) == safe_folder(other)) is (one == other)
+
+
+def test_only_a_file_or_a_link_is_replaced(tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    with pytest.raises(OSError, match="no regular file"):
+        replace(pipe, "text")
+    assert pipe.is_fifo()
+    replace(link, "text")
+    assert link.read_text() == "text"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["link", "pipe"]
+    assert pipe.is_fifo()
