@@ -145,8 +145,9 @@ def _learning(run: RunVerdict) -> Judgement | None:
 
 
 def tally(run: RunVerdict) -> str:
-    """``2 FAIL, 1 WARN, 31 PASS``, worst first."""
-    counts = {v: sum(j.verdict is v for j in run.judgements) for v in sorted(Verdict, key=lambda v: -v.severity)}
+    """``37 PASS, 4 INCONCLUSIVE, 40 NOT_APPLICABLE``: the run's own verdict, which was just told of, then worst first."""
+    order = sorted(Verdict, key=lambda v: (v is not run.verdict, -v.severity))
+    counts = {v: sum(j.verdict is v for j in run.judgements) for v in order}
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
 
 
