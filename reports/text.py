@@ -44,10 +44,10 @@ def value_of(judgement: Judgement) -> str:
 
 
 def limit_of(judgement: Judgement) -> str:
-    """``> 0.2 (thresholds.yaml:14)``, or the states that are not wanted."""
+    """``> 0.2 (thresholds.yaml:14)``, or ``not: degraded, unhealthy``."""
     if not judgement.limit:
         return ""
-    states = f"not {', '.join((*judgement.warn, *judgement.fail))}"
+    states = f"not: {', '.join((*judgement.warn, *judgement.fail))}"
     return plain((states if is_state(judgement) else judgement.limit) + origin_of(judgement))
 
 
