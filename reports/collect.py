@@ -36,6 +36,8 @@ COLLECTOR = pytest.StashKey["Collector"]()
 
 _Report = pytest.TestReport | pytest.CollectReport
 
+_PYTEST_STATUS = {2: "interrupted", 3: "internal error", 4: "usage error", 5: "nothing collected"}
+
 _STATUS: dict[Verdict, tuple[str, str, str | tuple[str, dict[str, bool]]]] = {
     Verdict.PASS: ("passed", ".", "PASS"),
     Verdict.WARN: ("passed", "W", ("WARN", {"yellow": True})),
@@ -126,6 +128,10 @@ class Collector:
         """The same without the baseline."""
         return [run for run in self.verdicts() if not self.is_baseline(run)]
 
+    def waivers(self, run: RunVerdict) -> list[str]:
+        """Which failures do not count, and which waivers have nothing to waive."""
+        return list(self._waived(run.summary.run, run.judgements))
+
     def is_baseline(self, run: RunVerdict) -> bool:
         return run.summary.run == self.baseline
 
@@ -137,6 +143,22 @@ class Collector:
         beside = f", against the incumbent {candidate.incumbent}" if candidate.incumbent else ""
         said = f"{word} {candidate.name}, of step {candidate.step}{beside}"
         return [plain(text) for text in (said, str(candidate)) if text]
+
+    @property
+    def gate(self) -> str:
+        """``gate: PASS (exit 0)``, with why where the verdicts alone do not say it."""
+        verdict, status = self.deciding()[0].verdict, self.exit_status
+        reason = _PYTEST_STATUS.get(status, "")
+        if status == 1 and verdict is Verdict.WARN:
+            reason = "a warning, and --strict"
+        reason = self.shortfall or reason
+        return f"gate: {verdict} (exit {status}{': ' if reason else ''}{reason})"
+
+    def decisions(self) -> list[str]:
+        """What the gate decides: of every checkpoint; in one word where none was asked for."""
+        said = [text for run in self.verdicts() for text in self.decided(run)]
+        word = decision(self.exit_status)
+        return said or ([word] if word != "none" else [])
 
     def charts_of(self, run: str) -> tuple[Chart, ...]:
         """What is worth a look in a run; empty where it could not be read."""
@@ -171,8 +193,7 @@ class Collector:
         found = self._whole(found, judgements, self._criteria)
         return found.model_copy(update={"candidate": self._candidate})
 
-    def _waived(self, run: str, judgements: list[Judgement]) -> Iterator[str]:
-        """Which failures do not count, and which waivers have nothing to waive."""
+    def _waived(self, run: str, judgements: Sequence[Judgement]) -> Iterator[str]:
         waived = [one for one in judgements if one.verdict is Verdict.WAIVED]
         yield from (f"{one.criterion} failed and is {one.waiver or 'waived'}" for one in waived)
         for pattern, text in self._waivers.get(run, ()):

@@ -23,13 +23,14 @@ _ANNOTATIONS = 10
 _MARK = {Verdict.PASS: "✅", Verdict.WARN: "⚠️", Verdict.FAIL: "❌", Verdict.WAIVED: "☑️"}
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     collector, file = session.config.stash.get(COLLECTOR, None), os.environ.get("GITHUB_STEP_SUMMARY")
     if collector is None or not file:
         return
     try:
         with Path(file).open("a", encoding="utf-8") as stream:
-            lines = summary(collector.verdicts(), collector.decided, collector.baseline)
+            lines = [*gate(collector), *summary(collector.verdicts(), collector.decided, collector.baseline)]
             stream.writelines(f"{line}\n" for line in lines)
     except OSError as error:
         complain(session.config, f"the job's summary was not written to {file}: {error.strerror or error}")
@@ -45,6 +46,12 @@ def annotate(terminal: pytest.TerminalReporter, collector: Collector) -> None:
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in commands(collector.judged()):
             terminal.write_line(line)
+
+
+def gate(collector: Collector) -> Iterator[str]:
+    """What becomes of the session: the word of the terminal's last line."""
+    yield f"**{safe(': '.join([collector.gate, *collector.decisions()[:1]]))}**"
+    yield ""
 
 
 def summary(
@@ -90,7 +97,7 @@ def _cells(judgement: Judgement) -> tuple[str, ...]:
     return (
         judgement.verdict,
         judgement.criterion,
-        value_of(judgement) or cut(plain(judgement.reason), 160),
+        value_of(judgement) if judgement.verdict.evaluated and value_of(judgement) else cut(plain(judgement.reason), 160),
         limit_of(judgement),
         judgement.action,
     )

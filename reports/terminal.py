@@ -35,7 +35,7 @@ from reports.text import (
     visible,
     worst_of,
 )
-from trainhealth.verdicts import Change, Judgement, RunVerdict, Verdict, decision
+from trainhealth.verdicts import Change, Judgement, RunVerdict, Verdict
 
 _COLOURS: dict[Verdict, dict[str, bool]] = {
     Verdict.PASS: {"green": True},
@@ -46,9 +46,7 @@ _COLOURS: dict[Verdict, dict[str, bool]] = {
     Verdict.FAIL: {"red": True},
     Verdict.NOT_APPLICABLE: {},
 }
-_JUDGED = (0, 1, 10, 11)
 _EXCUSES, _MISSING = 5, 6  # lines for criteria that do not apply; metrics named among them
-_PYTEST_STATUS = {2: "interrupted", 3: "internal error", 4: "usage error", 5: "nothing collected"}
 _UNWRAPPED = 100_000
 _LONGEST = 400
 _MANY = 12  # more runs than this are told of briefly
@@ -89,20 +87,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         page.paragraph("", plain(sentence), Verdict.PASS)
     for complaint in config.stash.get(COMPLAINTS, []):
         page.paragraph("", plain(complaint), Verdict.ERROR)
-    page.gate(collector.deciding()[0].verdict, collector, _reports(config, runs))
+    page.gate(collector, _reports(config, runs))
 
 
 def one_liners(terminal: pytest.TerminalReporter, config: pytest.Config, collector: Collector) -> None:
-    """``--quiet-report``: a line for each run, whatever could not be written, and the gate."""
+    """``--quiet-report``: a line for each run, what makes the session laxer or stricter, what was not written, the gate."""
     page = _Page(terminal, -1, width=_UNWRAPPED)
     runs, sweep = collector.verdicts(), collector.sweep()
+    page.rules(collector.rules)
     for run in runs:
         page.headline(run, collector.is_baseline(run))
+        for waiver in collector.waivers(run):
+            page.paragraph("", f"note: {plain(waiver)}", Verdict.NOT_APPLICABLE, indent=2)
     if sweep is not None:
         page.paragraph(f"{cut(plain(sweep.name), 80)}  {sweep.verdict}", plain(sweep.call), sweep.verdict)
     for complaint in config.stash.get(COMPLAINTS, []):
         page.paragraph("", plain(complaint), Verdict.ERROR)
-    page.gate(collector.deciding()[0].verdict, collector, _reports(config, runs))
+    page.gate(collector, _reports(config, runs))
 
 
 def _reports(config: pytest.Config, runs: list[RunVerdict]) -> str:
@@ -227,17 +228,9 @@ class _Page:
         if len(lines) > len(shown):
             self._terminal.write_line(f"  and {len(lines) - len(shown)} more: -v, report.html or sweep.json")
 
-    def gate(self, verdict: Verdict, collector: Collector, reports: str) -> None:
-        status = collector.exit_status
-        reason = _PYTEST_STATUS.get(status, "")
-        if status == 1 and verdict is Verdict.WARN:
-            reason = "a warning, and --strict"
-        reason = collector.shortfall or reason
-        why = f": {reason}" if reason else ""
-        said = [text for run in collector.verdicts() for text in collector.decided(run)]
-        said = said or [decision(status)] if status in _JUDGED else []
-        head = f"gate: {verdict} (exit {status}{why})"
-        self.paragraph(head, "; ".join(filter(None, [*said, reports])), verdict)
+    def gate(self, collector: Collector, reports: str) -> None:
+        text = "; ".join(filter(None, [*collector.decisions(), reports]))
+        self.paragraph(collector.gate, text, collector.deciding()[0].verdict)
 
     def _evidence(self, judgement: Judgement) -> str:
         """Value against limit with what they rest on, or the reason where there is neither."""

@@ -44,10 +44,10 @@ def value_of(judgement: Judgement) -> str:
 
 
 def limit_of(judgement: Judgement) -> str:
-    """``> 0.2 (thresholds.yaml:14)``, or the states that are not wanted."""
+    """``> 0.2 (thresholds.yaml:14)``, or ``not: degraded, unhealthy``."""
     if not judgement.limit:
         return ""
-    states = f"not {', '.join((*judgement.warn, *judgement.fail))}"
+    states = f"not: {', '.join((*judgement.warn, *judgement.fail))}"
     return plain((states if is_state(judgement) else judgement.limit) + origin_of(judgement))
 
 
@@ -145,8 +145,9 @@ def _learning(run: RunVerdict) -> Judgement | None:
 
 
 def tally(run: RunVerdict) -> str:
-    """``2 FAIL, 1 WARN, 31 PASS``, worst first."""
-    counts = {v: sum(j.verdict is v for j in run.judgements) for v in sorted(Verdict, key=lambda v: -v.severity)}
+    """``37 PASS, 4 INCONCLUSIVE, 40 NOT_APPLICABLE``: the run's own verdict, which was just told of, then worst first."""
+    order = sorted(Verdict, key=lambda v: (v is not run.verdict, -v.severity))
+    counts = {v: sum(j.verdict is v for j in run.judgements) for v in order}
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
 
 

@@ -6,10 +6,10 @@ import math
 from dataclasses import replace
 
 from trainhealth.judge import Judge
-from trainhealth.limits import Bound
+from trainhealth.limits import Bound, Kind
 from trainhealth.measurement import Measurement, decimals, extent, figure
 from trainhealth.thresholds import Criterion
-from trainhealth.verdicts import Change, Compared
+from trainhealth.verdicts import Change, Compared, Verdict
 
 ALIKE = 0.1
 """Without an interval, a difference within this share of the larger value, or of the strictest limit, counts as none
@@ -22,7 +22,8 @@ def compare(criterion: Criterion, baseline: str, extent: str, new: Measurement, 
     Values are compared as the criterion's limits see them: each as a multiple of its own reference where the limits
     are multiples, as its change in percent where they are such changes. Worse is what lies nearer to the limits, or
     beyond them. Where an interval of either is known, both errors count, and a difference whose 95 % interval holds 0
-    is unclear. A run with points that are no numbers is never better.
+    is unclear. A run with points that are no numbers is never better. Within all limits of a guard there is neither
+    better nor worse: it says where harm begins, and a policy that collapsed has less entropy and calmer gradients.
 
     Raises:
         ThresholdsError: the limits are of a kind that a value cannot be held against.
@@ -105,12 +106,26 @@ def _of_numbers(
         far_above = limit is not None and limit.sign == "<" and 0 < held <= ALIKE * min(value, old_value)
         if (near or far_above) and _severity(criterion, new) == _severity(criterion, old):
             return Change.ALIKE
+    if _guards(criterion) and {_verdict(criterion, new), _verdict(criterion, old)} == {Verdict.PASS}:
+        return Change.ALIKE
     above = any(isinstance(limit, Bound) and limit.sign == ">" for limit in (*criterion.fail, *criterion.warn))
     return Change.WORSE if (difference > 0) == above else Change.BETTER
 
 
+def _guards(criterion: Criterion) -> bool:
+    """Whether its limits fence off harm, and tell of no aim: in learning, those against a multiple of the start."""
+    limit = _strictest(criterion)
+    runaway = limit is not None and limit.sign == ">" and limit.kind is Kind.TIMES
+    area = criterion.id.partition(".")[0]
+    return area in ("stability", "integrity") or (area == "learning" and runaway)
+
+
+def _verdict(criterion: Criterion, measured: Measurement) -> Verdict:
+    return Judge(criterion, "").measured(measured).verdict
+
+
 def _severity(criterion: Criterion, measured: Measurement) -> int:
-    return Judge(criterion, "").measured(measured).verdict.severity
+    return _verdict(criterion, measured).severity
 
 
 def _interval(difference: float, new: Measurement, old: Measurement, kind: str) -> tuple[float, float] | None:

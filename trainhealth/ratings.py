@@ -436,7 +436,7 @@ class Ratings:
         word = "positive" if declining > len(checkpoints) / 2 else "moderate" if declining else "weak"
         return (
             f"highest rating: {best.name} at {best.peak:.0f}, {best.peak - base.initial:+.0f} over base_model's first; "
-            f"references lost {-lost:.0f} Elo; signal by the hand-made rule: {word} "
+            f"base model and bots lost {-lost:z.0f} Elo together; learning signal of the published script: {word} "
             f"({declining} of {len(checkpoints)} checkpoints declining)"
         )
 

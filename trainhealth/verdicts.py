@@ -278,7 +278,6 @@ def judge_run(summary: RunSummary, judgements: Iterable[Judgement]) -> RunVerdic
 
 def _count(judgements: tuple[Judgement, ...], verdict: Verdict) -> str:
     number = sum(j.verdict is verdict and (j.blocks or j.verdict.evaluated) for j in judgements)
-    evaluated = sum(j.verdict.evaluated for j in judgements)
     words = {
         Verdict.ERROR: "could not be evaluated",
         Verdict.FAIL: "failed",
@@ -286,7 +285,7 @@ def _count(judgements: tuple[Judgement, ...], verdict: Verdict) -> str:
         Verdict.WARN: "beyond a warning limit",
         Verdict.PASS: "inside their limits",
     }
-    return f"{number} of {len(judgements)} criteria {words[verdict]}, {evaluated} evaluated"
+    return f"{number} of {len(judgements)} criteria {words[verdict]}"
 
 
 class Judged(Protocol):

@@ -33,6 +33,25 @@ def test_a_summary_says_what_is_wrong_and_what_to_do() -> None:
     assert not any("learning.elo" in line for line in lines)
 
 
+def test_what_was_not_evaluated_is_told_with_its_reason() -> None:
+    undecided = Judgement(
+        run="r", criterion="learning.fall", verdict=Verdict.INCONCLUSIVE, reason="12 Elo [2 … 22] does not decide",
+        value=12.0, value_text="12 Elo [2 … 22]", limit="> 20", limit_origin="thresholds.yaml:14",
+    )  # fmt: skip
+    (line,) = (line for line in summary([_run("r", undecided)]) if "learning.fall" in line)
+    assert line == (
+        r"| INCONCLUSIVE | learning.fall | 12 Elo \[2 … 22\] does not decide | &gt; 20 (thresholds.yaml:14) |  |"
+    )
+
+
+def test_a_pass_says_what_the_gate_decides(suite: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(file))
+    result = suite("--run-id", "r", learning={"elo": "PASS"})
+    assert file.read_text().startswith("**gate: PASS (exit 0): promote**\n")
+    assert any(line.startswith("gate: PASS (exit 0)  promote;") for line in result.outlines)
+
+
 def test_a_baseline_is_called_one_and_has_no_mark() -> None:
     runs = [_run("new", _failed("stability.kl_level")), _run("old", _failed("stability.kl_level", "old"))]
     heads = [line for line in summary(runs, baseline="old") if line.startswith("## ")]
@@ -71,7 +90,7 @@ def test_a_session_in_a_workflow(suite: Any, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     said = {"verdict": "FAIL", "reason": "too high", "value": 0.31, "value_text": "0.31", "limit": "> 0.2"}
     result = suite("--run-id", "r", stability={"kl": said})
-    assert file.read_text().startswith("before\n## ❌ r: FAIL\n")
+    assert file.read_text().startswith("before\n**gate: FAIL (exit 1): reject**\n\n## ❌ r: FAIL\n")
     assert "::error title=r%3A stability.kl FAIL::too high." in result.outlines
 
 

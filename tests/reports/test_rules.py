@@ -77,6 +77,16 @@ def test_a_quiet_report_is_a_line_for_each_run_and_the_gate(tmp_path: Path, work
     assert (tmp_path / "reports" / "demo-healthy" / "verdict.json").is_file()
 
 
+def test_a_quiet_report_keeps_what_makes_the_session_laxer_or_stricter(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(RULES, encoding="utf-8")
+    _, output = judge(tmp_path, "--run-id", "demo-healthy", "--thresholds", str(own), "--strict", "--quiet-report")
+    notes = [line.split("note: ")[1] for line in output.splitlines() if "note: " in line]
+    expected = ["strict: a warning", "off: performance.*", "stability.kl_level failed and is", "unused: stability.grad*"]
+    assert len(notes) == len(expected)
+    assert all(note.startswith(begin) for note, begin in zip(notes, expected, strict=True))
+
+
 def test_a_quiet_report_keeps_annotations_and_does_not_hide_what_went_wrong(tmp_path: Path) -> None:
     status, output = judge(
         tmp_path, "--run-id", "demo-collapsed", "--quiet-report", COLUMNS="40", GITHUB_ACTIONS="true"

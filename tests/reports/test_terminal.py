@@ -53,7 +53,7 @@ def test_page(suite: Any) -> None:
         runs=(SUMMARY,),
     )
     assert _page(result)[:13] == [
-        "grpo  FAIL  2 of 9 criteria failed, 6 evaluated: 2 FAIL, 4 PASS, 3 NOT_APPLICABLE",
+        "grpo  FAIL  2 of 9 criteria failed: 2 FAIL, 4 PASS, 3 NOT_APPLICABLE",
         "  run r · offline W&B · finished · steps 0 to 1499 · 1,500 rows",
         "  note: The last row was still being written.",
         "  FAIL integrity.run_state  failed: not acceptable (t:1)",
@@ -112,7 +112,7 @@ def test_quiet_has_a_line_for_what_blocks(suite: Any) -> None:
     unsure = {"open": {"verdict": "INCONCLUSIVE", "reason": "x" * 200}, "near": {**KL, "verdict": "WARN"}}
     page = _page(suite("--run-id", "r", "-q", stability={"kl": KL, **unsure}, learning={"x": PASSED}, runs=(SUMMARY,)))
     assert page[:4] == [
-        "grpo  FAIL  1 of 4 criteria failed, 3 evaluated: 1 FAIL, 1 INCONCLUSIVE, 1 WARN, 1 PASS",
+        "grpo  FAIL  1 of 4 criteria failed: 1 FAIL, 1 INCONCLUSIVE, 1 WARN, 1 PASS",
         "  FAIL stability.kl  0.31 against > 0.2",
         "  INCONCLUSIVE stability.open  " + "x" * 68 + "…",
         "gate: FAIL (exit 1)  reject; reports/out/r/report.html",

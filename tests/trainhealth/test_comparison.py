@@ -30,15 +30,19 @@ def change(id_: str, new: float | str, old: float | str, **measured: Any) -> Cha
 @pytest.mark.parametrize(
     ("id_", "new", "old", "expected"),
     [
-        ("stability.kl_level", 0.06, 0.03, "worse"),  # its limits are above
-        ("stability.kl_level", 0.03, 0.06, "better"),
+        ("stability.kl_level", 0.12, 0.03, "worse"),  # its limits are above
+        ("stability.kl_level", 0.03, 0.12, "better"),
+        ("stability.kl_level", 0.001, 0.06, "alike"),  # both inside: a guard has no better side
+        ("stability.kl_level", 0.06, 0.001, "alike"),
+        ("stability.kl_level", 0.13, 0.17, "better"),  # both beyond
         ("learning.elo_gap", 30, 60, "worse"),  # its limits are below
         ("learning.elo_gap", 60, 30, "better"),
         ("learning.elo_gap", 60, 55, "alike"),  # 5 of 60 is less than a tenth
         ("learning.elo_gap", 60, 53.9, "better"),
         ("learning.elo_gap", 0, 0, "alike"),
         ("stability.kl_alive", 0.04, 390_000, "alike"),  # warn "< 0.0001": both are far above
-        ("stability.kl_alive", 0.0009, 0.04, "worse"),
+        ("stability.kl_alive", 0.00009, 0.04, "worse"),
+        ("stability.kl_alive", 0.0009, 0.04, "alike"),
         ("stability.kl_spikes", 1, 0, "worse"),
         ("stability.kl_level", math.nan, 0.03, "unclear"),
         ("stability.kl_level", 0.03, math.inf, "unclear"),
@@ -59,7 +63,11 @@ def measured(value: float, reference: float, **fields: Any) -> Measurement:
         ("stability.grad_norm_runaway", (30, 2), (40, 10), "worse", "+11x"),
         ("stability.grad_norm_runaway", (40, 10), (30, 2), "better", "-11x"),
         ("stability.grad_norm_runaway", (5.1, 1), (4.5, 1), "alike", "+0.6x"),  # a tenth of the limit is 1x
-        ("stability.grad_norm_runaway", (5.6, 1), (4.5, 1), "worse", "+1.1x"),
+        ("stability.grad_norm_runaway", (12.6, 1), (10.9, 1), "worse", "+1.7x"),
+        ("stability.grad_norm_runaway", (9, 1), (1, 1), "alike", "+8x"),  # both inside
+        # a collapse is no calm, and narrows the spread of the reward
+        ("stability.entropy_rise", (0.001, 1), (0.65, 1), "alike", "-0.649x"),
+        ("learning.reward_spread", (0.1, 1), (1, 1), "alike", "-0.9x"),
         ("stability.grad_norm_runaway", (10.2, 1), (9.8, 1), "worse", "+0.4x"),  # over the limit of 10x
         # warn "< -20%", fail "< -30%": 90 of 100 is -10 %, 110 of 100 +10 %
         ("learning.early_reward_drop", (90, 100), (110, 100), "worse", "-20%"),

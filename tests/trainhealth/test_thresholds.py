@@ -257,12 +257,32 @@ def test_patterns_that_match_nothing_are_warned_of(folder: Path) -> None:
 schema: 1
 criteria: {stability.kl_level: {fail: "> 1"}, stability.kl: {fail: "> 1"}}
 off: ["stabilty.*", "stability.kl"]
-waivers: [{criterion: stability.kl_lvel, until: 2026-12-31, reason: x}]
+waivers: [{criterion: stability.kl_lvel*, until: 2026-12-31, reason: x}]
 """
     warnings = load(write(folder, text), today=TODAY).match_checks(["stability.kl_level", "stability.kl"])
     assert warnings == (
         "thresholds.yaml:3: off 'stabilty.*' matches no criterion; did you mean 'stability.*'?",
-        "thresholds.yaml:4: the waiver 'stability.kl_lvel' matches no criterion; did you mean 'stability.kl_level'?",
+        "thresholds.yaml:4: the waiver 'stability.kl_lvel*' matches no criterion; did you mean 'stability.kl_level'?",
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ('off: ["stability.kl_lvel"]', "off 'stability.kl_lvel'"),
+        (
+            "waivers: [{criterion: stability.kl_lvel, until: 2026-12-31, reason: x}]",
+            "the waiver 'stability.kl_lvel'",
+        ),
+    ],
+    ids=["off", "waiver"],
+)
+def test_a_name_that_is_no_criterion_is_refused(folder: Path, section: str, said: str) -> None:
+    text = f'schema: 1\ncriteria: {{stability.kl_level: {{fail: "> 1"}}}}\n{section}\n'
+    with pytest.raises(ThresholdsError) as caught:
+        load(write(folder, text), today=TODAY).match_checks(["stability.kl_level"])
+    assert str(caught.value) == (
+        f"thresholds.yaml:3: {said} matches no criterion; did you mean 'stability.kl_level'?"
     )
 
 

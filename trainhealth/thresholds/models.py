@@ -16,6 +16,8 @@ from trainhealth.thresholds.origin import did_you_mean, nearest
 CUSTOM_AREA = "custom"
 """Criteria of this area are judged by one check from what the file says, and need no check of their own."""
 
+_WILDCARDS = frozenset("*?[")
+
 MANY = 5
 """More checks than this without an entry are not named one by one: the file does not extend the shipped one."""
 
@@ -275,10 +277,11 @@ class Thresholds:
         """Hold the criteria against the checks there are; custom ones need none.
 
         Returns:
-            Warnings: patterns of ``off`` and ``waivers`` that match no criterion.
+            Warnings: patterns with wildcards, of ``off`` and ``waivers``, that match no criterion.
 
         Raises:
-            ThresholdsError: naming every check without a criterion and every criterion without a check.
+            ThresholdsError: naming every check without a criterion, every criterion without a check, and every
+                criterion of ``off`` and ``waivers`` that there is none of.
         """
         judged = {check for check in check_ids if not is_custom(check)}
         written = {criterion for criterion in self.criteria if not is_custom(criterion)}
@@ -290,9 +293,11 @@ class Thresholds:
             problems.append(f"{hint}; 'extends: default' starts from the file shipped with the suite")
         else:
             problems += [self._without_criterion(name) for name in strays]
+        idle = list(self._idle_patterns())
+        problems += [said for pattern, said in idle if not _WILDCARDS & set(pattern)]
         if problems:
             raise ThresholdsError(". ".join(problems))
-        return tuple(self._idle_patterns())
+        return tuple(said for _, said in idle)
 
     def _without_check(self, name: str, checks: Iterable[str]) -> str:
         near = nearest(name, checks)
@@ -304,13 +309,14 @@ class Thresholds:
         near = nearest(name, self.criteria)
         return f"{text}; the nearest is {near} ({self.criteria[near].origin})" if near else text
 
-    def _idle_patterns(self) -> Iterable[str]:
+    def _idle_patterns(self) -> Iterable[tuple[str, str]]:
+        """Patterns that match no criterion, and what is said of them."""
         for off in self.off:
             if not any(off.matches(criterion) for criterion in self.criteria):
-                yield _idle(off.origin, "off", off.pattern, self.criteria)
+                yield off.pattern, _idle(off.origin, "off", off.pattern, self.criteria)
         for waiver in self.waivers:
             if not any(fnmatchcase(criterion, waiver.criterion) for criterion in self.criteria):
-                yield _idle(waiver.origin, "the waiver", waiver.criterion, self.criteria)
+                yield waiver.criterion, _idle(waiver.origin, "the waiver", waiver.criterion, self.criteria)
 
 
 def _idle(origin: str, what: str, pattern: str, criteria: Iterable[str]) -> str:
