@@ -77,7 +77,7 @@ class Collector:
     def __init__(self, config: pytest.Config, runs: tuple[str, ...]) -> None:
         self.exit_status = 0
         self.shortfall = ""
-        """Why a session ends with 11 whose runs may be promoted: what was not passed on to those who wait for it."""
+        """Why a session does not end with 0 whose runs may be promoted: what did not get to those who wait for it."""
         self.tracebacks: dict[str, str] = {}
         """Of checks that broke or could not be collected, by node id: mistakes in this project, not in a run."""
         self._config = config
@@ -177,10 +177,13 @@ class Collector:
         """What is known of one check, worst first."""
         return sorted(self._judgements.get(nodeid, {}).values(), key=lambda j: -j.verdict.severity)
 
-    def fall_short(self, session: pytest.Session, why: str) -> None:
-        """A verdict that may be promoted did not get where the user wanted it."""
+    def fall_short(self, session: pytest.Session, why: str, status: int) -> None:
+        """A verdict that may be promoted did not get where the user wanted it: `status` 11 if it may the next time.
+
+        What only somebody's hand can mend is 10.
+        """
         if self.exit_status == 0:
-            session.exitstatus = self.exit_status = 11
+            session.exitstatus = self.exit_status = status
             self.shortfall = why
 
     def _said(self) -> list[Judgement]:
@@ -284,8 +287,10 @@ def _against(run: RunVerdict, baseline: RunVerdict, anyway: bool) -> RunVerdict:
     if anyway:
         return _noted(run, f"compared with the baseline {name} up to the last step of both, though it {why}")
     refused = f"the baseline {name} {why}, so nothing is compared with it: choose another, or give --compare-anyway"
+    # A baseline that could not be read may be the next time; one that failed stays so, whoever tries again.
+    refusal = Verdict.ERROR if baseline.verdict is Verdict.ERROR else Verdict.INCONCLUSIVE
     update = {
-        "verdict": max(run.verdict, Verdict.ERROR, key=lambda v: v.severity),
+        "verdict": max(run.verdict, refusal, key=lambda v: v.severity),
         "reason": f"{refused}; {run.reason}",
         "judgements": tuple(judgement.model_copy(update={"compared": None}) for judgement in run.judgements),
     }

@@ -97,7 +97,7 @@ def _cells(judgement: Judgement) -> tuple[str, ...]:
     return (
         judgement.verdict,
         judgement.criterion,
-        value_of(judgement) if judgement.verdict.evaluated and value_of(judgement) else cut(plain(judgement.reason), 160),
+        (judgement.verdict.evaluated and value_of(judgement)) or cut(plain(judgement.reason), 160),
         limit_of(judgement),
         judgement.action,
     )

@@ -51,7 +51,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         if verdict.summary.run in plugin.by_run
     ]
     if not all(written):
-        collector.fall_short(session, "not published")
+        collector.fall_short(session, "not published", 11)
 
 
 def _publish(config: pytest.Config, verdict: RunVerdict, publisher: Publisher, status: int) -> bool:

@@ -42,10 +42,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         text = suggest(collector.verdicts())
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
-    except (UsageError, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        complain(config, f"--suggest {given}: was not written: {reason or error}")
-        collector.fall_short(session, "no limits were learned")
+    except UsageError as error:  # which no second session would mend
+        complain(config, f"--suggest {given}: was not written: {error}")
+        collector.fall_short(session, "no limits were learned", 10)
+    except OSError as error:
+        complain(config, f"--suggest {given}: was not written: {error.strerror or error}")
+        collector.fall_short(session, "no limits were learned", 11)
     else:
         config.stash[_WRITTEN] = path
 

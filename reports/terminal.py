@@ -91,7 +91,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def one_liners(terminal: pytest.TerminalReporter, config: pytest.Config, collector: Collector) -> None:
-    """``--quiet-report``: a line for each run, what makes the session laxer or stricter, what was not written, the gate."""
+    """``--quiet-report``: a line for each run, the rules, what was not written, and the gate."""
     page = _Page(terminal, -1, width=_UNWRAPPED)
     runs, sweep = collector.verdicts(), collector.sweep()
     page.rules(collector.rules)

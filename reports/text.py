@@ -145,7 +145,7 @@ def _learning(run: RunVerdict) -> Judgement | None:
 
 
 def tally(run: RunVerdict) -> str:
-    """``37 PASS, 4 INCONCLUSIVE, 40 NOT_APPLICABLE``: the run's own verdict, which was just told of, then worst first."""
+    """``37 PASS, 4 INCONCLUSIVE, 40 NOT_APPLICABLE``: the run's own verdict, then worst first."""
     order = sorted(Verdict, key=lambda v: (v is not run.verdict, -v.severity))
     counts = {v: sum(j.verdict is v for j in run.judgements) for v in order}
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)

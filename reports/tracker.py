@@ -19,9 +19,9 @@ from reports.markdown import safe, table
 from reports.paths import complain, replace, shown
 from reports.sweeps import SweepVerdict, ratings_table, training_table
 from reports.text import cut, is_state, learning_of, limit_of, plain, value_of
-from reports.tracker_file import Subject, with_results
+from reports.tracker_file import Subject, require_certain, with_results
 from trainhealth.charts import Chart
-from trainhealth.errors import TrainhealthError, UsageError
+from trainhealth.errors import DataError, TrainhealthError, UsageError
 from trainhealth.verdicts import Judgement, RunVerdict, Verdict
 
 _ISSUES = 12
@@ -36,11 +36,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     try:
         path = _path(config)
-        _read(path)
+        require_certain(_read(path))
         if not path.parent.is_dir():
             raise UsageError(f"--tracker {given}: there is no folder {path.parent}")
-    except TrainhealthError as error:
+    except UsageError as error:
         raise pytest.UsageError(str(error)) from None
+    except DataError as error:
+        raise pytest.UsageError(f"--tracker {given}: {error}") from None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -57,10 +59,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         found = [(subject_of(run), list(results(run, collector.charts_of(run.summary.run)))) for run in runs]
     try:
         record(_path(config), found)
-    except (TrainhealthError, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        complain(config, f"{shown(config, path)} was not written: {reason or error}")
-        collector.fall_short(session, "not recorded in the tracker")
+    except TrainhealthError as error:  # which stays until somebody looks at the file
+        complain(config, f"{shown(config, path)} was not written: {error}")
+        collector.fall_short(session, "not recorded in the tracker", 10)
+    except OSError as error:
+        complain(config, f"{shown(config, path)} was not written: {error.strerror or error}")
+        collector.fall_short(session, "not recorded in the tracker", 11)
 
 
 def record(path: Path, found: Iterable[tuple[Subject, Sequence[str]]]) -> None:

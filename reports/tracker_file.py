@@ -10,16 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from trainhealth.errors import DataError
 
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*)")
-_FENCE = re.compile(r" {0,3}(```+|~~~+)")
+_FENCE = re.compile(
+    r"(?P<before>([ \t]*(>|([-*+]|\d{1,9}[.)])(?=[ \t])))*[ \t]*)(?P<fence>```+(?=[^`]*$)|~~~+)(?P<rest>.*)"
+)
+_RAW = re.compile(r"[ \t>]*(?:<[^`]*?)??(?:<!--|<(?P<tag>pre|script|style|textarea)(?=[\s>]|$))", re.IGNORECASE)
+_MARKER = re.compile(r"<!-- (?P<closing>/?)trainhealth: (?P<key>\S*) -->[ \t]*\r?\n?")
 _FIELD = re.compile(r"\*\*(?P<name>[^*]+?):?\*\*:?")
 _RUN_NAME = re.compile(r"\W*run[ _-]?(name|id)?s?\W*:", re.IGNORECASE)
 _PENDING = re.compile(r"(?P<before>\*\*Results:?\*\*:?)[ \t]*_pending_[ \t]*", re.IGNORECASE)
 _NUMBERED = re.compile(r"Exp(?:eriment)?\s+(\d+)", re.IGNORECASE)
 _SPELT_OUT = 200
+_BYTE_ORDER_MARK = "\ufeff"
 _RULE = re.compile(r" {0,3}(-{3,}|\*{3,}|_{3,})\s*")
 
 
@@ -58,17 +64,29 @@ def with_results(text: str, subject: Subject, results: Sequence[str]) -> str:
     place of ``_pending_`` or below what was written by hand; else into a new entry at the end.
 
     Raises:
-        DataError: several entries could be meant, a marker has no counterpart, or a code block no end.
+        DataError: several entries could be meant, markers are not in pairs or one pair lies within another, or where
+            a code block ends is not certain.
     """
-    lines = re.findall(r"[^\n]*\n|[^\n]+", text)  # not splitlines, for which a form feed ends a line too
+    if text.startswith(_BYTE_ORDER_MARK):
+        return _BYTE_ORDER_MARK + with_results(text.removeprefix(_BYTE_ORDER_MARK), subject, results)
+    lines = _lines(text)
     newline = "\r\n" if sum(line.endswith("\r\n") for line in lines) * 2 > len(lines) else "\n"
     block = [f"{line}{newline}" for line in (_opening(subject.key), *results, _closing(subject.key))]
-    plain = _outside_fences(lines)
+    plain = _outside_code(lines)
     if place := _marked(lines, plain, subject.key):
         return "".join([*lines[: place[0]], *block, *lines[place[1] + 1 :]])
     if entry := _entry(lines, plain, subject):
         return _into(lines, plain, entry, block, newline)
     return _appended(lines, plain, subject, block, newline)
+
+
+def require_certain(text: str) -> None:
+    """Raise DataError where not even the code blocks of `text` can be told from the rest, whatever is to be written."""
+    _outside_code(_lines(text))
+
+
+def _lines(text: str) -> list[str]:
+    return re.findall(r"[^\n]*\n|[^\n]+", text)  # not splitlines, for which a form feed ends a line too
 
 
 def _opening(key: str) -> str:
@@ -84,38 +102,108 @@ def _marker(key: str) -> str:
     return re.sub(r"[^\w./:@+-]|(?<=-)-", lambda found: f"%{ord(found[0]):02X}", key)
 
 
-def _outside_fences(lines: Sequence[str]) -> list[bool]:
-    """For each line whether it is Markdown, not part of a code block.
+def _outside_code(lines: Sequence[str]) -> list[bool]:
+    """For each line whether it is Markdown, not part of a code block, of ``<pre>`` and its like, or of a comment.
+
+    A block counts as code up to a fence like the one that began it; lists and quotes in which it stands are not told
+    apart from other indentation, and where that matters nothing is taken for certain.
 
     Raises:
-        DataError: a code block has no end, so that all that follows would be part of it.
+        DataError: a block has no end, or a fence that may or may not be its end.
     """
-    plain, fence, opened = [], "", 0
+    plain: list[bool] = []
+    block: _Fence | _Raw | None = None
     for at, line in enumerate(lines):
-        found = _FENCE.match(line)
-        plain.append(not fence and not found)
-        if found and not fence:
-            fence, opened = found[1], at
-        elif found and found[1].startswith(fence) and not line.strip().strip(fence[0]):
-            fence = ""
-    if fence:
-        raise DataError(f"the code block that begins in line {opened + 1} has no end; close it with {fence}")
+        if block is None:
+            block = _begun(line, at)
+            plain.append(block is None)
+            if isinstance(block, _Raw) and block.ends(line):
+                # A comment in one line, as a marker is, hides nothing; what else may begin behind it would be prose.
+                plain[-1] = block.end == "-->"
+                block = None
+        else:
+            plain.append(False)
+            if block.ends(line):
+                block = None
+    if block is not None:
+        raise DataError(f"{block.what} that begins in line {block.at + 1} has no end; close it with {block.end}")
     return plain
 
 
+@dataclass(frozen=True, slots=True)
+class _Fence:
+    """A code block between fences that began in line `at`."""
+
+    at: int
+    before: str
+    """What stands before its end: indentation, and ``>`` of a quote."""
+    end: str
+    what: ClassVar = "the code block"
+
+    def ends(self, line: str) -> bool:
+        if ">" in self.before and not line.lstrip().startswith(">"):
+            raise DataError(f"{self.what} that begins in line {self.at + 1} has no end in its quote; close it there")
+        found = _FENCE.match(line.rstrip())
+        if found is None:
+            return False
+        before = found["before"].expandtabs(4)
+        ends = found["fence"].startswith(self.end) and not found["rest"]
+        if not self.before:  # in no list and no quote, so that the rule is exact
+            return ends and not before.strip() and len(before) <= 3
+        if before == self.before:
+            return ends
+        raise DataError(
+            f"whether {self.what} that begins in line {self.at + 1} ends with a fence of another indentation is not "
+            "certain; indent its two fences alike, and those within it as they are"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """A comment or an element whose text is shown as it is, which began in line `at`."""
+
+    at: int
+    what: str
+    end: str
+
+    def ends(self, line: str) -> bool:
+        return self.end in line.casefold()
+
+
+def _begun(line: str, at: int) -> _Fence | _Raw | None:
+    if found := _FENCE.match(line.rstrip()):
+        return _Fence(at, re.sub(r"[^>\s]", " ", found["before"]).expandtabs(4), found["fence"])
+    if found := _RAW.match(line):
+        tag = found["tag"]
+        return _Raw(at, f"<{tag}>", f"</{tag.casefold()}>") if tag else _Raw(at, "the comment", "-->")
+    return None
+
+
 def _marked(lines: Sequence[str], plain: Sequence[bool], key: str) -> tuple[int, int] | None:
-    """First and last line between which the results of `key` stand."""
-    opened = [at for at, line in enumerate(lines) if plain[at] and line.strip() == _opening(key)]
-    closed = [at for at, line in enumerate(lines) if plain[at] and line.strip() == _closing(key)]
-    if not opened and not closed:
+    """First and last line between which the results of `key` stand.
+
+    Markers count where they begin a line, as they are written; an indented one is part of a code block or may be.
+    """
+    markers = [(at, found) for at, line in enumerate(lines) if plain[at] and (found := _MARKER.fullmatch(line))]
+    ours = [place for place, (_, found) in enumerate(markers) if found["key"] == _marker(key)]
+    if not ours:
         return None
-    if len(opened) != 1 or len(closed) != 1 or closed[0] < opened[0]:
-        where = ", ".join(str(at + 1) for at in sorted((*opened, *closed)))
+    first, last = ours[0], ours[-1]
+    if len(ours) != 2 or markers[first][1]["closing"] or not markers[last][1]["closing"]:
+        where = ", ".join(str(markers[place][0] + 1) for place in ours)
         raise DataError(
             f"the markers {_opening(key)} and {_closing(key)} should stand once each, in this order; they are in "
             f"line {where}. Repair or remove them"
         )
-    return opened[0], closed[0]
+    around = first - 1 if first and not markers[first - 1][1]["closing"] else None
+    if last != first + 1 or around is not None:
+        other = first + 1 if around is None else around
+        raise DataError(
+            f"the markers {_opening(key)} and {_closing(key)} in line {markers[first][0] + 1} and "
+            f"{markers[last][0] + 1} and that of another run in line {markers[other][0] + 1} lie one within the other; "
+            "move one pair, so that each ends before the next begins"
+        )
+    return markers[first][0], markers[last][0]
 
 
 def _sections(lines: Sequence[str], plain: Sequence[bool]) -> Iterator[_Section]:
@@ -136,7 +224,7 @@ def _entry(lines: Sequence[str], plain: Sequence[bool], subject: Subject) -> _Se
         where = ", ".join(f"line {one.start + 1} ({one.title})" for one in found)
         raise DataError(
             f"several entries are about {subject.title}: {where}. Put the lines {_opening(subject.key)} and "
-            f"{_closing(subject.key)} into the one that is meant"
+            f"{_closing(subject.key)} into the one that is meant, each at the start of a line"
         )
     return found[0] if found else None
 

@@ -49,14 +49,15 @@ def test_what_got_worse(tmp_path: Path) -> None:
 
 def test_a_baseline_that_did_not_pass_is_refused(tmp_path: Path) -> None:
     session = Session(tmp_path, "--run-id", "demo-healthy", "--compare", "demo-collapsed")
-    assert session.status == 11
-    assert session.verdict("demo-healthy")["verdict"] == "ERROR"
+    assert session.status == 10  # no second attempt would find it better
+    assert session.verdict("demo-healthy")["verdict"] == "INCONCLUSIVE"
+    assert "choose another, or give --compare-anyway" in session.verdict("demo-healthy")["reason"]
     why = "the baseline demo-collapsed did not pass itself (FAIL: integrity.run_state, "
     assert why in session.verdict("demo-healthy")["reason"]
     (note,) = (one for one in session.verdict("demo-healthy")["summary"]["notes"] if "compared" in one)
     assert note.startswith(f"not compared: {why}")
     assert session.compared("demo-healthy") == {}
-    assert session.heads() == ["grpo-demo-healthy  ERROR", "baseline grpo-demo-collapsed  FAIL"]
+    assert session.heads() == ["grpo-demo-healthy  INCONCLUSIVE", "baseline grpo-demo-collapsed  FAIL"]
 
 
 def test_unless_told_otherwise(tmp_path: Path) -> None:

@@ -89,17 +89,18 @@ def test_of_a_sweep_the_comparison_is_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "said", "status"),
     [
-        (b"\xff\xfe", "this is no UTF-8 text (byte 0)"),
-        (b"```\nopen", "tracker.md was not written: the code block that begins in line 1 has no end"),
+        (b"\xff\xfe", "this is no UTF-8 text (byte 0)", 4),
+        (b"```\nopen", "tracker.md: the code block that begins in line 1 has no end", 4),
+        (b"## grpo-demo-healthy\n" * 2, "tracker.md was not written: several entries are about", 10),
     ],
 )
-def test_a_file_that_is_no_tracker_stays_as_it_is(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_file_that_is_no_tracker_stays_as_it_is(tmp_path: Path, content: bytes, said: str, status: int) -> None:
     (tmp_path / "tracker.md").write_bytes(content)
     session = judge(tmp_path, "--run-id", "demo-healthy")
     assert said in " ".join((session.stdout + session.stderr).split())
-    assert session.returncode in (4, 11)
+    assert session.returncode == status
     assert (tmp_path / "tracker.md").read_bytes() == content
 
 

@@ -105,7 +105,7 @@ class Diagnosis:
     def __str__(self) -> str:
         swings = ", ".join(f"{leg.change:+.0f}" for leg in self.legs)
         shown = f"newest checkpoint {self.gain} over base_model, {self.recent} since half-way"
-        return f"{shown}; sure rises and falls on the way: {swings or 'none'}; at least {self.expected:.0f} Elo are usual"
+        return f"{shown}; sure rises and falls: {swings or 'none'}; at least {self.expected:.0f} Elo are usual"
 
 
 def diagnose(found: Strengths, drift: Estimate) -> Diagnosis:

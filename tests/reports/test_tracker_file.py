@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.tracker_file import Subject, with_results
+from reports.tracker_file import Subject, require_certain, with_results
 from trainhealth.errors import DataError
 
 RUN = Subject(
@@ -174,6 +176,86 @@ def test_what_cannot_be_told_is_an_error(text: str, said: str) -> None:
         with_results(text, RUN, SAID)
 
 
+MARKED = f"{OPEN}\nprecious\n{CLOSE}\n"
+
+
+def _indented(text: str, by: str) -> str:
+    return "".join(f"{by}{line}" for line in text.splitlines(keepends=True))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _indented(MARKED, "    "),
+        f"- step\n\n{_indented(MARKED, '      ')}",
+        f"```\n{MARKED}```\n",
+        f"~~~ md\n```\n{MARKED}~~~\n",
+        f"- step\n  ```\n{_indented(MARKED, '  ')}  ```\n",
+        f"- ```\n{_indented(MARKED, '  ')}  ```\n",
+        f"1. step\n\n     ```\n{_indented(MARKED, '     ')}     ```\n",
+        f"- step\n      ```\n{MARKED}      ```\n",
+        f"> ```\n{_indented(MARKED, '> ')}> ```\n",
+        f"<pre>\n{MARKED}</pre>\n",
+        f"<details><PRE class=x>\n{MARKED}</Pre>\n",
+        f"<!--\n{OPEN}\nprecious\n",
+        f"<pre>\n```\n</pre>\n```\n{MARKED}```\n<pre>\n```\n</pre>\n",
+    ],
+)
+def test_markers_in_code_are_text_like_any_other(text: str) -> None:
+    text = f"# Notes\n\n{text}"
+    found = with_results(text, RUN, SAID)
+    assert found.startswith(text)
+    assert found.endswith(BLOCK)
+    assert with_results(found, RUN, SAID) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"> ```\n> x\n{MARKED}", "line 1 has no end within its quote"),
+        (f"- step\n  ```\n  x\n```\n{MARKED}```\n", "line 2 ends with a fence of another indentation is not certain"),
+        (f"    ~~~\n```\n    ~~~\n{MARKED}```\n```\n", "line 1 ends with a fence of another indentation"),
+        (f"<pre>\n{MARKED}", "<pre> that begins in line 1 has no end; close it with </pre>"),
+        (f"x\n<!--\n{OPEN[:-3]}", "the comment that begins in line 2 has no end; close it with -->"),
+    ],
+)
+def test_where_code_ends_has_to_be_certain(text: str, said: str) -> None:
+    for ask in (lambda: with_results(text, RUN, SAID), lambda: require_certain(text)):
+        with pytest.raises(DataError, match=re.escape(said)):
+            ask()
+
+
+OTHER = "<!-- trainhealth: other -->\ntheirs\n<!-- /trainhealth: other -->\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (f"{OPEN}\n{OTHER}{CLOSE}\n", "line 1 and 5 and that of another run in line 2"),
+        (f"# T\n{OPEN}\n<!-- /trainhealth: other -->\n{CLOSE}\n", "line 2 and 4 and that of another run in line 3"),
+        (OTHER.replace("theirs\n", MARKED), "line 2 and 4 and that of another run in line 1"),
+    ],
+)
+def test_results_of_another_run_are_not_taken_away(text: str, lines: str) -> None:
+    with pytest.raises(DataError, match=lines):
+        with_results(text, RUN, SAID)
+    beside = f"{OTHER}\n{MARKED}\n{OTHER.replace('other', 'third')}"
+    assert with_results(beside, RUN, SAID) == beside.replace("precious", SAID[0])
+
+
+def test_a_byte_order_mark_hides_no_entry() -> None:
+    text = "\ufeff## Exp 1: fobg1kbv\n\n**Results**: _pending_\n"
+    found = with_results(text, RUN, SAID)
+    assert found == text.replace(" _pending_\n", f"\n{BLOCK}")
+    assert with_results(found, RUN, SAID) == found
+
+
+@pytest.mark.parametrize("line", ["``` a`b", "```foo``` inline", "<!-- on <pre> -->", "see `<pre>`", "a <!-- b -->"])
+def test_what_only_looks_like_code_hides_no_entry(line: str) -> None:
+    text = f"{line}\n## fobg1kbv\n\n**Results**: _pending_\n"
+    assert with_results(text, RUN, SAID) == text.replace(" _pending_\n", f"\n{BLOCK}")
+
+
 def test_a_name_cannot_end_the_comment() -> None:
     found = with_results("", Subject("a-->b\n--x", "t", ("t",)), [])
     assert "<!-- trainhealth: a-%2D%3Eb%0A-%2Dx -->" in found
@@ -195,6 +277,13 @@ def test_a_name_cannot_end_the_comment() -> None:
                 "\x0c",
                 "\u2028",
                 "```",
+                "> ",
+                "    ",
+                "<!--",
+                "-->",
+                "<pre>",
+                "</pre>",
+                "\ufeff",
                 "é",
                 "**Results**: _pending_",
             ]
