@@ -39,7 +39,7 @@ def test_the_healthy_demo_passes(judge: Judge) -> None:
     assert "learning.reward_gain" in ruled_out  # ratings carry the verdict
     of_every_run = ("stability.kl", "stability.grad", "learning.", "performance.", "integrity.m", "integrity.re")
     assert {id_ for id_ in ruled_out if id_.startswith(of_every_run)} == {
-        "learning.reward_gain", "learning.task_gain",
+        "learning.reward_gain", "learning.task_gain", "learning.checkpoint_rating",
         "learning.incumbent_gap", "learning.games_gap", "learning.games_incumbent", "learning.games_references",
     }  # fmt: skip
     assert (session.reports / "demo-healthy" / "report.html").is_file()

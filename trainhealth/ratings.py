@@ -31,6 +31,9 @@ MIN_POINTS = 3
 CONTRADICTED = 2.0
 """Standard errors that the newest checkpoint is rated below the base model by, against a strength above it."""
 
+OUTVOTED = 3.0
+"""Standard errors that a checkpoint to be promoted is rated below its strength by, which it owes to its neighbours."""
+
 MOVED = 2
 """Fewest ratings of a checkpoint that say something of it, if others are rated more often."""
 
@@ -103,6 +106,11 @@ class Agent:
     @property
     def change(self) -> float:
         return self.final - self.initial
+
+    @property
+    def moves(self) -> int:
+        """How often a rating differs from the one before: one that stays as it was is no evaluation."""
+        return int(np.count_nonzero(np.diff(self.series.values)))
 
     @property
     def _settled(self) -> int:
@@ -199,9 +207,18 @@ class Ratings:
         return self.until(self.trained)
 
     def base(self) -> Agent:
-        """The base model. Raises Inconclusive where it is rated too seldom, or no longer when the run ended."""
+        """The base model, whose rating may be held fixed as long as that of a bot moves.
+
+        Raises:
+            Inconclusive: it is rated too seldom, or no longer when the run ended, or no fixed agent ever moved.
+        """
         base = self._rated(self._of(Role.BASE), "the base model")[0]
         base.series.require_fresh()
+        if not any(one.moves for one in (base, *self._of(Role.REFERENCE))):
+            raise Inconclusive(
+                f"no agent that never changes was ever rated anew: {base.series.key} is {base.initial:g} at all "
+                f"{len(base.series)} points, the logger's default, and no bot moves"
+            )
         return base
 
     def references(self) -> list[Agent]:
@@ -318,6 +335,34 @@ class Ratings:
         self._require_agreement(gain, self.base())
         measured = self.estimated(gain, [self.base(), *self.checkpoints()], detail)
         return replace(measured, reference=least, reference_name="the least that is usual for as many steps")
+
+    def rating_above_base(self) -> Measurement:
+        """Rating of the newest checkpoint above the base model's, the mean over its evaluations.
+
+        Its strength leans on that of the checkpoints before; what is promoted has to be above by itself as well. Above
+        0 that need not be sure, as its ratings are few: that the strength is says `diagnosis`.
+
+        Raises:
+            Inconclusive: it is rated anew too seldom.
+        """
+        newest, base, found = self.checkpoints()[-1], self.base(), self.strengths
+        if newest.moves + 1 < MIN_POINTS:
+            raise Inconclusive(
+                f"{newest.name} has {newest.moves + 1} rating(s) that differ, {MIN_POINTS} are needed: one that stays as "
+                "it was is no evaluation"
+            )
+        before = np.searchsorted(base.series.steps, newest.series.steps, side="right") - 1
+        with np.errstate(invalid="ignore"):  # NaN for infinite ratings, which pass nothing
+            above = float((newest.series.values - base.series.values[np.maximum(before, 0)]).mean())
+        error = math.sqrt(2) * self.noise.of_mean(newest.moves + 1)
+        strength = Estimate.of(found.policy[:, -1])
+        said = f"by the checkpoints around it {newest.name} is {strength} above the base model"
+        measured = self.estimated(Estimate(above, above - Z * error, above + Z * error), [base, newest], said)
+        if above <= 0:
+            return measured
+        outvoted = above + OUTVOTED * error < strength.value
+        doubt = f"{said}, which the noise of its own {len(newest.series)} ratings does not explain" if outvoted else ""
+        return replace(measured, interval=None, doubt=doubt)
 
     def lead(self, incumbent: str) -> Measurement:
         """Strength of the newest checkpoint above that of `incumbent`, an agent that is rated.

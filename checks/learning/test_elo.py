@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from trainhealth.checkpoint import CheckpointRun
 from trainhealth.judge import Judge
 from trainhealth.run import Run
+from trainhealth.verdicts import NotApplicable
 
 
 def test_diagnosis(run: Run, criterion: Judge) -> None:
@@ -19,6 +21,13 @@ def test_elo_gap(run: Run, criterion: Judge) -> None:
 def test_expected_gain(run: Run, criterion: Judge) -> None:
     """Strength of the newest checkpoint above the base model's, against the least that is usual for its steps."""
     criterion.judge(run.ratings.gain())
+
+
+def test_checkpoint_rating(run: Run, criterion: Judge) -> None:
+    """Mean rating of the checkpoint of --checkpoint above the base model's in its evaluations, beside its strength."""
+    if not isinstance(run, CheckpointRun):
+        raise NotApplicable("no checkpoint was named (--checkpoint NAME)")
+    criterion.judge(run.ratings.rating_above_base())
 
 
 def test_elo_gap_trend(run: Run, criterion: Judge) -> None:

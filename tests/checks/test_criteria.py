@@ -214,7 +214,7 @@ def test_the_healthy_run_passes_every_criterion() -> None:
     found = {one.criterion: str(one.verdict) for one in judgements(build(healthy())) if one.criterion not in MORE}
     for id_ in (
         "learning.reward_gain", "integrity.heartbeat", "integrity.concurrent_sessions", "stability.sequence_kl",
-        "stability.value_loss_runaway",
+        "stability.value_loss_runaway", "learning.checkpoint_rating",
     ):  # fmt: skip
         assert found.pop(id_) == "NOT_APPLICABLE"
     assert set(found.values()) == {"PASS"}, found
@@ -231,7 +231,8 @@ def test_a_run_without_ratings_is_judged_by_its_reward() -> None:
 
 
 def test_every_criterion_of_a_run_has_its_pathology() -> None:
-    assert {*PATHOLOGIES, *WARN_ONLY, *MORE, "integrity.history_complete"} == set(checks())
+    elsewhere = {"integrity.history_complete", "learning.checkpoint_rating"}  # the latter: test_checkpoint_criteria.py
+    assert {*PATHOLOGIES, *WARN_ONLY, *MORE, *elsewhere} == set(checks())
 
 
 @pytest.mark.parametrize("id_", PATHOLOGIES)
