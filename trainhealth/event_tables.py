@@ -94,7 +94,7 @@ def problems(recent: Sequence[Row]) -> Table:
     return tuple({"time": _time(row.get(TIME)), **{name: _shown(row.get(name)) for name in columns}} for row in recent)
 
 
-def _shown(told: object) -> object:
+def _shown(told: Value) -> Value:
     return redacted(told) if isinstance(told, str) else told
 
 

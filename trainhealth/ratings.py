@@ -348,8 +348,8 @@ class Ratings:
         newest, base, found = self.checkpoints()[-1], self.base(), self.strengths
         if newest.moves + 1 < MIN_POINTS:
             raise Inconclusive(
-                f"{newest.name} has {newest.moves + 1} rating(s) that differ, {MIN_POINTS} are needed: one that stays as "
-                "it was is no evaluation"
+                f"{newest.name} has {newest.moves + 1} rating(s) that differ, {MIN_POINTS} are needed: one that stays "
+                "as it was is no evaluation"
             )
         before = np.searchsorted(base.series.steps, newest.series.steps, side="right") - 1
         with np.errstate(invalid="ignore"):  # NaN for infinite ratings, which pass nothing

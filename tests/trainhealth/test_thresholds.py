@@ -281,9 +281,7 @@ def test_a_name_that_is_no_criterion_is_refused(folder: Path, section: str, said
     text = f'schema: 1\ncriteria: {{stability.kl_level: {{fail: "> 1"}}}}\n{section}\n'
     with pytest.raises(ThresholdsError) as caught:
         load(write(folder, text), today=TODAY).match_checks(["stability.kl_level"])
-    assert str(caught.value) == (
-        f"thresholds.yaml:3: {said} matches no criterion; did you mean 'stability.kl_level'?"
-    )
+    assert str(caught.value) == (f"thresholds.yaml:3: {said} matches no criterion; did you mean 'stability.kl_level'?")
 
 
 def test_loading_takes_time_in_proportion_to_the_file(folder: Path) -> None:
