@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from trainhealth.aggregates import TIME, Row, Value, score_of
 from trainhealth.answers import Answer
 from trainhealth.attribution import moment
-from trainhealth.secrets import redacted
 
 Table = tuple[Row, ...]
 
@@ -91,11 +90,7 @@ def hit_rate(answer: Answer) -> float | None:
 def problems(recent: Sequence[Row]) -> Table:
     """The latest errors and warnings."""
     columns = ("event", "level", "message", "run_name", "rollout_id")
-    return tuple({"time": _time(row.get(TIME)), **{name: _shown(row.get(name)) for name in columns}} for row in recent)
-
-
-def _shown(told: Value) -> Value:
-    return redacted(told) if isinstance(told, str) else told
+    return tuple({"time": _time(row.get(TIME)), **{name: row.get(name) for name in columns}} for row in recent)
 
 
 def outcomes(rollouts: Answer, players: Sequence[str]) -> Table:

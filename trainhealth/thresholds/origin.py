@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from trainhealth.errors import ThresholdsError
-from trainhealth.secrets import redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Origin:
         return f"{self.file}:{self.line}" if self.line else self.file
 
     def error(self, text: str) -> ThresholdsError:
-        return ThresholdsError(redacted(f"{self.where}: {text}").replace("\n", "\\n"))
+        return ThresholdsError(f"{self.where}: {text}".replace("\n", "\\n"))
 
     def check_name(self, name: str, known: Collection[str], place: str, kind: str) -> None:
         """Raise unless `name`, a reference to a `kind` of thing that is written at `place`, is known."""
