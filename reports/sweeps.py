@@ -41,7 +41,7 @@ def call(comparison: Comparison | None, judgements: Iterable[Judgement]) -> str:
         return "The runs were not compared."
     race = comparison.race
     if race is None:
-        return "No winner: no run has a lead over the base model."
+        return "No winner is told: no run is rated beside the base model."
     titles = titles_of(comparison)
     clear = any(one.criterion == WINNER and one.verdict is Verdict.PASS for one in judgements)
     sentence = f"{'Clear winner' if clear else 'Close race'}: {_lead(race, titles)}"

@@ -142,7 +142,7 @@ class _Fence:
 
     def ends(self, line: str) -> bool:
         if ">" in self.before and not line.lstrip().startswith(">"):
-            raise DataError(f"{self.what} that begins in line {self.at + 1} has no end in its quote; close it there")
+            raise DataError(f"{self.what} that begins in line {self.at + 1} has no end within its quote; close it")
         found = _FENCE.match(line.rstrip())
         if found is None:
             return False
